@@ -1,0 +1,143 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+# Packages are installed uncompiled, which takes half the time; what is used of them is compiled once, on first use.
+unexport PYTHONDONTWRITEBYTECODE
+
+PYTHON ?= python3.11
+venv := .venv/bin
+pip := $(venv)/python -m pip --disable-pip-version-check
+install := install -qq --no-compile
+
+# GPU=1 chooses, and stays chosen until GPU=0.
+GPU ?= $(if $(wildcard .venv/.setup-gpu),1,0)
+device := $(if $(filter 1,$(GPU)),gpu,cpu)
+# onnxruntime and onnxruntime-gpu are one package folder: the one that is not wanted has to go first.
+unwanted_runtime := $(if $(filter 1,$(GPU)),onnxruntime,onnxruntime-gpu)
+
+archive_sources := $(shell find model_store handlers attendant/models attendant/archive.py attendant/manifest.py -type f -not -name "*.pyc" 2>/dev/null)
+system_packages := shellcheck
+
+##@ Use
+
+.PHONY: help
+help: ## Show this
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/.setup-$(device) ## Make .venv and install what the lock says; GPU=1 for onnxruntime-gpu
+	@:
+
+.PHONY: run
+run: setup build/.archives ## Start the whole service and wait until it is ready; BACKEND=embedded needs no Java
+	@exec $(venv)/python -m services.stack run $(if $(BACKEND),--backend $(BACKEND))
+
+.PHONY: stop
+stop: ## End a running service
+	@if [ -e .run/lock ]; then $(venv)/python -m services.stack stop; else echo "the stack is not running"; fi
+
+.PHONY: status
+status: ## Say whether the service runs, and where
+	@if [ -e .run/lock ]; then $(venv)/python -m services.stack status || true; else echo "the stack is not running"; fi
+
+##@ Test
+
+.PHONY: test
+test: setup .venv/.dev build/.archives ## Run every test that needs no root (unit, contract, integration)
+	@$(venv)/python -m pytest -q -n 2 --dist loadgroup -m "not gpu and not system" tests/unit tests/contract tests/integration
+
+.PHONY: test-system
+test-system: setup .venv/.dev build/.archives ## Run the tests that use the service from outside; installs Debian tools where it may
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  missing=$$(for p in $(system_packages); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	  if [ -n "$$missing" ]; then echo "installing $$missing"; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing; } \
+	      >/dev/null || echo "could not install $$missing; tests that need it are skipped"; fi; \
+	else echo "not root on a Debian system: nothing is installed, and tests without their tool are skipped"; fi
+	@$(venv)/python -m pytest -q -m system tests || { code=$$?; [ $$code = 5 ] && echo "no system tests" || exit $$code; }
+
+.PHONY: check
+check: setup .venv/.dev .venv-protos/.setup ## Format, lint, types, layers, contract, generated code
+	$(venv)/ruff format --check --quiet .
+	$(venv)/ruff check --quiet .
+	$(venv)/mypy
+	$(venv)/lint-imports --no-logo
+	protos/check.sh
+	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; mkdir -p "$$scratch/out"; protos/generate.sh "$$scratch/out"; \
+	  for folder in v1 worker torchserve; do \
+	    diff -r -x __pycache__ "$$scratch/out/attendant/$$folder" "attendant/$$folder" >&2 || \
+	      { echo "attendant/$$folder is not what protos/ generates: make protos" >&2; exit 1; }; \
+	  done; echo "generated code is up to date"
+
+.PHONY: format
+format: setup .venv/.dev ## Format the code and fix what can be fixed by machine
+	@$(venv)/ruff format .
+	@$(venv)/ruff check --fix .
+	@$(venv)/buf format --write protos
+
+.PHONY: bench
+bench: setup .venv/.dev build/.archives ## Compare backends: latency and throughput, side by side
+	@$(venv)/python -m benchmarks.serving
+
+##@ Build
+
+.PHONY: train
+train: setup ## Train the sarcasm model from the data in ../shared/data (hours on a CPU); ARGS="--help" for its options
+	@$(venv)/attendant train sarcasm $(ARGS)
+
+.PHONY: archive
+archive: setup build/.archives ## Build the model archives from model_store
+	@:
+
+.PHONY: protos
+protos: setup .venv-protos/.setup ## Generate the Python code from protos/
+	@protos/generate.sh
+
+.PHONY: lock
+lock: setup .venv/.dev ## Lock the versions that pyproject.toml allows anew
+	@requirements/lock.sh
+
+.PHONY: clean
+clean: stop ## Remove everything that was built or installed here
+	@rm -rf .venv .venv-protos .run build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# What follows is made once, and again when what it is made from changes.
+
+.venv/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Attendant needs Python 3.11; PYTHON=/path/to/python3.11 names one" >&2; exit 1; }
+	@echo "making .venv"
+	@$(PYTHON) -m venv .venv
+
+.venv/.setup-$(device): requirements/torch.txt requirements/$(device).lock pyproject.toml | .venv/bin/python
+	@if $(pip) show -qq $(unwanted_runtime) 2>/dev/null; then $(pip) uninstall -qq --yes onnxruntime onnxruntime-gpu; fi
+	@echo "installing what requirements/$(device).lock says"
+	@$(pip) $(install) --require-hashes --no-deps -r requirements/$(device).lock
+	@echo "installing $$(cat requirements/torch.txt)"
+	@$(pip) $(install) -r requirements/torch.txt
+	@echo "installing attendant"
+	@$(pip) $(install) --no-build-isolation --no-deps --editable .
+	@$(pip) check >/dev/null || { $(pip) check; exit 1; }
+	@rm -f .venv/.setup-*
+	@touch $@
+
+.venv/.dev: requirements/dev.lock | .venv/.setup-$(device)
+	@echo "installing what requirements/dev.lock says"
+	@$(pip) $(install) --require-hashes --no-deps -r requirements/dev.lock
+	@$(pip) check >/dev/null || { $(pip) check; exit 1; }
+	@touch $@
+
+# The generator needs an older protobuf than the service.
+.venv-protos/.setup: requirements/protos.lock
+	@echo "making .venv-protos"
+	@$(PYTHON) -m venv .venv-protos
+	@.venv-protos/bin/python -m pip --disable-pip-version-check $(install) --require-hashes --no-deps -r requirements/protos.lock
+	@touch $@
+
+build/.archives: $(archive_sources) | .venv/.setup-$(device)
+	@echo "building the model archives"
+	@$(venv)/attendant archive
+	@mkdir -p build
+	@touch $@
