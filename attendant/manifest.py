@@ -1,0 +1,165 @@
+"""What a model folder holds: manifest.json, read and checked without torch.
+
+    model_store/<name>/manifest.json
+    model_store/<name>/<version>/...        the files that it lists, with their sizes and SHA-256
+
+A folder built by `attendant archive` also lists what was derived from those files (`DERIVED_ROLES`).
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+
+from attendant import errors
+from attendant.types import Modality
+
+MANIFEST = "manifest.json"
+DERIVED_ROLES = frozenset({"hfm_onnx", "encoder_onnx"})  # made from the weights when an archive is built
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+_STRICT = ConfigDict(extra="forbid")
+
+
+class ManifestError(ValueError):
+    """A model folder is not what it should be; one line that names the file and what was expected."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class FileEntry:
+    """One file of a version; `path` is relative to the model's folder, with forward slashes."""
+
+    path: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Field(ge=0)]
+
+    @field_validator("path")
+    @classmethod
+    def _stays_inside(cls, path: str) -> str:
+        parts = PurePosixPath(path)
+        if not path or parts.is_absolute() or ".." in parts.parts or "\\" in path:
+            raise ValueError(f"{path!r} is not a path inside the model's folder")
+        return path
+
+
+@dataclass(frozen=True, config=_STRICT)
+class VersionManifest:
+    """One version: what it is, and its files by role (config, words, attributes, hfm, encoder, card ...)."""
+
+    version: Name
+    description: str
+    files: dict[str, FileEntry]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) over role, path and sha256 of every file; derived files do not change it."""
+        rows = [
+            f"{role}\0{entry.path}\0{entry.sha256}\n"
+            for role, entry in sorted(self.files.items())
+            if role not in DERIVED_ROLES
+        ]
+        return hashlib.sha256("".join(rows).encode()).hexdigest()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ModelManifest:
+    """One model: which archive serves it, what it answers, and its versions."""
+
+    name: Name
+    archive: Literal["sarcasm", "sdc"]
+    classes: Annotated[tuple[str, ...], Field(min_length=2)]
+    modalities: tuple[Modality, ...]
+    methods: tuple[str, ...]
+    default_version: str
+    versions: dict[str, VersionManifest]
+
+    @model_validator(mode="after")
+    def _versions_agree(self) -> "ModelManifest":
+        for key, version in self.versions.items():
+            if key != version.version:
+                raise ValueError(f"versions.{key}.version is {version.version!r}; it must be {key!r}")
+        if self.default_version not in self.versions:
+            raise ValueError(
+                f"default_version {self.default_version!r} is none of: {', '.join(self.versions)}"
+            )
+        return self
+
+    def version_or_default(self, version: str = "") -> VersionManifest:
+        """That version, or the default one for an empty name; raises `errors.version_not_found`."""
+        try:
+            return self.versions[version or self.default_version]
+        except KeyError:
+            raise errors.version_not_found(self.name, version, tuple(self.versions)) from None
+
+
+def read_manifest(folder: Path) -> ModelManifest:
+    """The manifest of a model's folder; a ManifestError names the file, the key and what is wrong with it."""
+    path = folder / MANIFEST
+    try:
+        return TypeAdapter(ModelManifest).validate_json(path.read_bytes())
+    except OSError as error:
+        raise ManifestError(f"{path}: {error.strerror}") from None
+    except ValidationError as error:
+        raise ManifestError(f"{path}: {first_problem(error)}") from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing pydantic found, in one line that begins with the key."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    return f"{key}: {first['msg']}" if key else first["msg"]
+
+
+def read_store(root: Path) -> dict[str, ModelManifest]:
+    """Every model below `root` by name, in alphabetical order: the folders that hold a manifest.json."""
+    folders = sorted(path.parent for path in root.glob(f"*/{MANIFEST}"))
+    if not folders:
+        raise ManifestError(f"{root}: there is no model here (a folder with a {MANIFEST})")
+    models = {folder.name: read_manifest(folder) for folder in folders}
+    for folder_name, model in models.items():
+        if model.name != folder_name:
+            path = root / folder_name / MANIFEST
+            raise ManifestError(
+                f"{path}: name: it is {model.name!r}; it must be {folder_name!r}, as the folder"
+            )
+    return models
+
+
+def write_manifest(folder: Path, manifest: ModelManifest) -> Path:
+    """Write manifest.json: the same manifest gives the same bytes."""
+    path = folder / MANIFEST
+    content = asdict(manifest)
+    content["versions"] = {
+        name: asdict(version) | {"files": dict(sorted(asdict(version)["files"].items()))}
+        for name, version in sorted(manifest.versions.items())
+    }
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def describe(folder: Path, path: Path) -> FileEntry:
+    """The entry of a file that lies below the model's folder."""
+    return FileEntry(path.relative_to(folder).as_posix(), _sha256(path), path.stat().st_size)
+
+
+def verify(folder: Path, entry: FileEntry) -> Path:
+    """Where the file lies, once its size and SHA-256 are what the manifest says; ManifestError otherwise."""
+    path = folder / entry.path
+    if not path.is_file():
+        raise ManifestError(f"{path}: no such file; the manifest lists it with {entry.bytes} bytes")
+    size = path.stat().st_size
+    if size != entry.bytes:
+        raise ManifestError(f"{path}: it has {size} bytes; the manifest says {entry.bytes}")
+    digest = _sha256(path)
+    if digest != entry.sha256:
+        raise ManifestError(f"{path}: its sha256 is {digest}; the manifest says {entry.sha256}")
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,99 @@
+"""ONNX Runtime: where a model really runs. The only importer of onnxruntime."""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+# onnxruntime sends telemetry from Linux wheels unless told otherwise before it is imported
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
+
+from attendant.types import Runtime
+
+DEVICE_VARIABLE = "ATTENDANT_DEVICE"
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_ERRORS_ONLY = 3
+
+log = structlog.get_logger(__name__)
+
+
+class Session:
+    """One ONNX model, loaded. `runtime` is what was obtained, not what was asked for."""
+
+    def __init__(self, session: Any, threads: int) -> None:
+        self._session = session
+        provider = str(session.get_providers()[0])
+        self.runtime = Runtime("cuda:0" if provider == CUDA else "cpu", provider, threads)
+        self.outputs = tuple(str(output.name) for output in session.get_outputs())
+
+    @property
+    def provider(self) -> str:
+        return self.runtime.provider
+
+    def run(
+        self, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]
+    ) -> tuple[NDArray[np.float32], ...]:
+        """The named outputs, in that order. Safe to call from several threads."""
+        return tuple(self._session.run(list(outputs), dict(feeds)))
+
+
+def choose_device() -> str:
+    """Where ATTENDANT_DEVICE says: `cpu`, or `cuda:0` for cuda, and for auto where the wheel is built for it.
+
+    Whether CUDA is really there only a session tells: see `open_session`. ValueError for another value.
+    """
+    wanted = os.environ.get(DEVICE_VARIABLE, "auto")
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"{DEVICE_VARIABLE} is {wanted!r}; it is one of: auto, cpu, cuda")
+    if wanted == "cuda" or (wanted == "auto" and _built_for_cuda()):
+        return "cuda:0"
+    return "cpu"
+
+
+def available_threads() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def open_session(path: Path, threads: int | None = None, device: str | None = None) -> Session:
+    """Load an ONNX file, verified by the caller, with `threads` to an operator (all cores unless told otherwise).
+
+    `device` is `choose_device()` unless told otherwise. Where CUDA is asked for and not obtained, one line in the
+    log says so and the CPU is used.
+    """
+    threads = threads or available_threads()
+    device = device or choose_device()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # idle threads leave the cores alone
+    session = Session(onnxruntime.InferenceSession(path, options, providers=_providers(device)), threads)
+    if session.runtime.device != device:
+        log.warning("device_not_obtained", asked=device, provider=session.provider, model=path.name)
+    return session
+
+
+def _providers(device: str) -> list[str]:
+    if device == "cpu" or not _built_for_cuda():
+        return [CPU]
+    _preload_cuda()
+    return [CUDA, CPU]
+
+
+def _built_for_cuda() -> bool:
+    return CUDA in onnxruntime.get_available_providers()
+
+
+@cache
+def _preload_cuda() -> None:
+    """Let ONNX Runtime find the CUDA libraries that came as wheels."""
+    onnxruntime.preload_dlls()

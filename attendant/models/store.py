@@ -1,0 +1,144 @@
+"""Weights and config.json of a model folder: verified against the manifest, then read; nothing is unpickled.
+
+Floating-point weights lie on disk as fp16 safetensors and are float32 in memory.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import torch
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked_dataclass
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from attendant.manifest import FileEntry, ManifestError, VersionManifest, first_problem, verify
+from attendant.models.encoders import (
+    CompactConfig,
+    CompactEncoder,
+    EncoderConfig,
+    PaperEncoder,
+    build_encoder,
+    read_config,
+)
+from attendant.models.hfm import HfmConfig, HierarchicalFusion, build_hfm
+
+HEADER_LIMIT = 1 << 20  # bytes; ours take some 10 kB
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """config.json of a version. P(positive) is sigmoid(logit / temperature); positive from `threshold` on."""
+
+    hfm: HfmConfig
+    encoder: EncoderConfig
+    temperature: float = 1.0
+    threshold: float = 0.5
+
+
+@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class _ConfigFile:
+    hfm: HfmConfig
+    encoder: dict[str, object]
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+def load_config(folder: Path, version: VersionManifest) -> ModelConfig:
+    """The version's config.json; a ManifestError names the file and the key."""
+    path = verify(folder, file_of(version, "config"))
+    try:
+        values = TypeAdapter(_ConfigFile).validate_json(path.read_bytes())
+        encoder = read_config(values.encoder)
+    except ValidationError as error:
+        raise ManifestError(f"{path}: {first_problem(error)}") from None
+    except (TypeError, ValueError) as error:
+        raise ManifestError(f"{path}: encoder: {error}") from None
+    return ModelConfig(values.hfm, encoder, values.temperature, values.threshold)
+
+
+def save_config(path: Path, config: ModelConfig) -> None:
+    """Write config.json as `load_config` reads it."""
+    kind = "compact" if isinstance(config.encoder, CompactConfig) else "paper"
+    content = asdict(config) | {"encoder": {"kind": kind} | asdict(config.encoder)}
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def load_hfm(folder: Path, version: VersionManifest) -> HierarchicalFusion:
+    """The version's fusion model on the CPU, in eval mode."""
+    config = load_config(folder, version)
+    with torch.device("meta"):  # no time is spent on initial weights
+        model = build_hfm(config.hfm)
+    return _filled(model, folder, file_of(version, "hfm"))
+
+
+def load_encoder(folder: Path, version: VersionManifest) -> CompactEncoder | PaperEncoder:
+    """The version's region encoder on the CPU, in eval mode."""
+    config = load_config(folder, version)
+    with torch.device("meta"):
+        encoder = build_encoder(config.encoder)
+    return _filled(encoder, folder, file_of(version, "encoder"))
+
+
+def load_weights(folder: Path, entry: FileEntry) -> dict[str, Tensor]:
+    """The tensors of a verified safetensors file, floats as float32; ManifestError for any other file."""
+    if not entry.path.endswith(".safetensors"):
+        raise ManifestError(f"{folder / entry.path}: weights are read from .safetensors files only")
+    path = verify(folder, entry)
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > HEADER_LIMIT:
+        raise ManifestError(f"{path}: its header has {header} bytes; at most {HEADER_LIMIT} are read")
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise ManifestError(f"{path}: not a safetensors file: {error}") from None
+    return {
+        name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()
+    }
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Write fp16 safetensors (integers as they are); ValueError for a weight that fp16 cannot hold."""
+    halves = {name: _half(name, tensor).cpu().contiguous() for name, tensor in weights.items()}
+    save_file(halves, path)
+
+
+def file_of(version: VersionManifest, role: str) -> FileEntry:
+    """The version's file in that role; ManifestError where it has none."""
+    try:
+        return version.files[role]
+    except KeyError:
+        listed = ", ".join(sorted(version.files))
+        raise ManifestError(
+            f"version {version.version!r} lists no {role!r} file; it lists: {listed}"
+        ) from None
+
+
+def _half(name: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    half = tensor.detach().half()
+    if not half.isfinite().all():
+        raise ValueError(f"{name} has values that are not finite as fp16")
+    return half
+
+
+def _filled(model: Model, folder: Path, entry: FileEntry) -> Model:
+    weights = load_weights(folder, entry)
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise ManifestError(
+                f"{folder / entry.path}: {name} is {found.get(name, 'missing')}; "
+                f"config.json asks for {expected.get(name, 'no such weight')}"
+            )
+    model.load_state_dict(weights, assign=True)
+    return model.eval()

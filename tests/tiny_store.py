@@ -1,0 +1,78 @@
+"""A model store with one tiny sarcasm model of seeded random weights: everything real but the size."""
+
+from pathlib import Path
+
+import torch
+
+from attendant.manifest import ModelManifest, VersionManifest, describe, write_manifest
+from attendant.models.encoders import CompactConfig, build_encoder
+from attendant.models.hfm import HfmConfig, build_hfm
+from attendant.models.store import ModelConfig, save_config, save_weights
+from attendant.text import Vocabulary
+from attendant.types import MODALITIES
+
+WORDS = ("i", "love", "mondays", ".", "!", "#", "<user>", "<num>", "<emoji>", "so", "much", "fun")
+ATTRIBUTES = ("man", "sign", "dog", "screen", "food", "street", "woman", "sky")
+CLASSES = ("not sarcastic", "sarcastic")
+
+
+def build_tiny_store(root: Path, versions: tuple[str, ...] = ("1",), seed: int = 0) -> Path:
+    """Write `root`/sarcasm with those versions (each with weights of its own) and return `root`."""
+    folder = root / "sarcasm"
+    built = {
+        version: _build_version(folder, version, seed + number) for number, version in enumerate(versions)
+    }
+    write_manifest(
+        folder,
+        ModelManifest(
+            name="sarcasm",
+            archive="sarcasm",
+            classes=CLASSES,
+            modalities=MODALITIES,
+            methods=(),
+            default_version=versions[0],
+            versions=built,
+        ),
+    )
+    return root
+
+
+def _build_version(folder: Path, version: str, seed: int) -> VersionManifest:
+    place = folder / version
+    place.mkdir(parents=True)
+    words = Vocabulary.from_counts(dict.fromkeys(WORDS, 1), len(WORDS) + 2)
+    attributes = Vocabulary.from_counts(dict.fromkeys(ATTRIBUTES, 1), len(ATTRIBUTES) + 2)
+    words.to_file(place / "words.txt")
+    attributes.to_file(place / "attributes.txt")
+    config = ModelConfig(
+        hfm=HfmConfig(
+            vocabulary_size=len(words),
+            attribute_vocabulary_size=len(attributes),
+            region_width=16,
+            embedding_width=12,
+            attribute_width=10,
+            hidden_width=8,
+            image_width=14,
+            fusion_width=8,
+            classifier_width=6,
+        ),
+        encoder=CompactConfig(len(attributes), widths=(4, 4, 8, 16), blocks=(0, 0, 0, 1), attribute_hidden=8),
+        temperature=1.3,
+    )
+    save_config(place / "config.json", config)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        save_weights(place / "hfm.safetensors", build_hfm(config.hfm).state_dict())
+        save_weights(place / "encoder.safetensors", build_encoder(config.encoder).state_dict())
+    roles = {
+        "config": "config.json",
+        "words": "words.txt",
+        "attributes": "attributes.txt",
+        "hfm": "hfm.safetensors",
+        "encoder": "encoder.safetensors",
+    }
+    return VersionManifest(
+        version=version,
+        description=f"Random weights, seed {seed}.",
+        files={role: describe(folder, place / name) for role, name in roles.items()},
+    )
