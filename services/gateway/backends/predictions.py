@@ -1,0 +1,97 @@
+"""TorchServe's Predictions call, which the embedded worker serves too, and what its statuses really mean."""
+
+from collections.abc import Callable, Mapping
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+
+from attendant.errors import (
+    AttendantError,
+    Reason,
+    backend_unavailable,
+    deadline_exceeded,
+    internal,
+    invalid,
+)
+from attendant.torchserve.torchserve_pb2 import PredictionResponse, PredictionsRequest
+from attendant.wire.envelope import Reply, Row
+
+log = structlog.get_logger()
+
+METHOD = "/org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions"
+CHANNEL_OPTIONS = (
+    ("grpc.max_send_message_length", -1),  # the gateway has checked the size
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+    # A backend that comes back is found again at once; gRPC's own pause grows to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+
+
+class Predictions:
+    """The client over one channel, shared by all requests."""
+
+    def __init__(self, address: str) -> None:
+        self.channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._call = self.channel.unary_unary(
+            METHOD, PredictionsRequest.SerializeToString, PredictionResponse.FromString
+        )
+
+    async def call(self, archive: str, row: Row, timeout: float) -> Reply:  # noqa: ASYNC109 - it travels on
+        """As Backend.call."""
+        request = PredictionsRequest(model_name=archive, input=row.to_entries())
+        try:
+            response = await self._call(request, timeout=timeout)
+            return Reply.from_bytes(response.prediction)
+        except grpc.aio.AioRpcError as error:
+            failure = translate(error.code(), error.details() or "")
+            log.warning(
+                "backend did not answer",
+                archive=archive,
+                code=error.code().name,
+                details=error.details(),
+                reason=failure.reason.value,
+            )
+            raise failure from error
+        except (DecodeError, ValueError) as error:
+            log.exception("backend's reply cannot be read", archive=archive)
+            raise internal() from error
+
+    async def close(self) -> None:
+        await self.channel.close()
+
+
+def translate(code: grpc.StatusCode, details: str) -> AttendantError:
+    """What a failed call means. TorchServe 0.12 uses few codes for many things, so its words are asked first."""
+    for words, meaning in _WORDS:
+        if words in details:
+            return meaning()
+    return _CODES.get(code, internal)()
+
+
+_WORDS: tuple[tuple[str, Callable[[], AttendantError]], ...] = (
+    # UNAVAILABLE, though trying again would fail again
+    ("Prediction failed", internal),
+    # INTERNAL or RESOURCE_EXHAUSTED; also how a response timeout and a response over the size limit end
+    ("Worker died", lambda: backend_unavailable("the worker died; another is being started")),
+    # INTERNAL; it means that the queue is full
+    (
+        "has no worker",
+        lambda: AttendantError("the backend's queue is full", Reason.OVERLOADED, retry_after=1.0),
+    ),
+    # INTERNAL: not loaded yet, or no longer
+    ("odel not found", lambda: backend_unavailable("the backend has not loaded the model")),
+    ("odel version", lambda: backend_unavailable("the backend has not loaded the model")),
+)
+_CODES: Mapping[grpc.StatusCode, Callable[[], AttendantError]] = {
+    grpc.StatusCode.UNAVAILABLE: lambda: backend_unavailable("the backend cannot be reached"),
+    grpc.StatusCode.DEADLINE_EXCEEDED: lambda: deadline_exceeded(
+        "the deadline passed while the model was working"
+    ),
+    # A request over TorchServe's size limit
+    grpc.StatusCode.CANCELLED: lambda: invalid("request", "it is larger than the backend takes"),
+}

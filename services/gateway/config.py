@@ -1,0 +1,107 @@
+"""The gateway's settings: one frozen class, read from the environment; what is wrong stops the start with one line."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from attendant.images import MAX_IMAGE_BYTES, MAX_PIXELS
+
+PREFIX = "ATTENDANT_"
+# Variables of the same prefix that other commands read.
+OTHERS = frozenset(
+    {
+        "ATTENDANT_ADDRESS",
+        "ATTENDANT_CLIENT_TLS_CERTIFICATE",
+        "ATTENDANT_CLIENT_TLS_KEY",
+        "ATTENDANT_CLIENT_TLS_ROOTS",
+        "ATTENDANT_CLIENT_TOKEN",
+        "ATTENDANT_DATA",
+        "ATTENDANT_DEBUG",
+        "ATTENDANT_DEVICE",
+    }
+)
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Address = Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")]
+Bytes = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ConfigError(ValueError):
+    """The settings cannot be used; the message is one line for a person."""
+
+
+class GatewaySettings(BaseSettings):
+    """Every setting has a default that suits one machine. docs/configuration.md is this class as a table."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    grpc_host: str = Field("127.0.0.1", description="address that gRPC listens on")
+    grpc_port: Port = Field(50051, description="port that gRPC listens on; 0 takes a free one")
+    http_host: str = Field("127.0.0.1", description="address that HTTP listens on")
+    http_port: Port = Field(8000, description="port that HTTP listens on; 0 takes a free one")
+
+    backend: Literal["torchserve", "embedded"] = Field(
+        "torchserve",
+        description="who runs the models: TorchServe, or worker processes that the gateway starts",
+    )
+    model_store: Path = Field(Path("model_store"), description="folder of the models' manifests")
+    archives: Path = Field(Path("build/archives"), description="folder of the built archives (embedded)")
+    torchserve_address: Address = Field("127.0.0.1:7070", description="TorchServe's gRPC inference address")
+    torchserve_management_address: Address = Field(
+        "127.0.0.1:7071", description="TorchServe's gRPC management address"
+    )
+
+    max_message_bytes: Bytes = Field(16 * 1024 * 1024, description="largest request")
+    # The handlers decode no more than these defaults, so they can only be lowered.
+    max_image_bytes: Bytes = Field(
+        MAX_IMAGE_BYTES, le=MAX_IMAGE_BYTES, description="largest image, as a file"
+    )
+    max_image_pixels: Bytes = Field(
+        MAX_PIXELS, le=MAX_PIXELS, description="largest image, width times height"
+    )
+    max_text_bytes: Bytes = Field(16_384, description="longest text, in UTF-8")
+    max_in_flight: Annotated[int, Field(ge=1)] = Field(
+        64, description="requests of one model with the backend at a time; below TorchServe's jobQueueSize"
+    )
+    stream_window: Annotated[int, Field(ge=1, le=1024)] = Field(
+        16, description="items of one ExplainStream in work at a time"
+    )
+
+    cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        64 * 1024 * 1024, description="size of the cache of explanations; 0 turns it off"
+    )
+    cache_ttl_seconds: Seconds = Field(3600.0, description="how long an explanation is kept")
+
+    default_deadline_seconds: Seconds = Field(30.0, description="time for a request that brings no deadline")
+    drain_seconds: Seconds = Field(20.0, description="time for what is in flight when the gateway is stopped")
+    poll_seconds: Seconds = Field(0.5, description="how often the backend is asked whether it is ready")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe log line"
+    )
+    log_format: Literal["json", "console"] = Field(
+        "json", description="one JSON object a line, or for people"
+    )
+
+
+def read_settings() -> GatewaySettings:
+    """The settings in the environment; raises ConfigError for an unknown variable or a bad value."""
+    known = {PREFIX + name.upper() for name in GatewaySettings.model_fields}
+    for variable in sorted(os.environ):
+        if variable.upper().startswith(PREFIX) and variable.upper() not in known | OTHERS:
+            near = difflib.get_close_matches(variable.upper(), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; docs/configuration.md lists the settings"
+            raise ConfigError(f"{variable} is not a setting{hint}")
+    try:
+        return GatewaySettings()
+    except ValidationError as error:
+        problems = (
+            f"{PREFIX}{str(problem['loc'][0]).upper()}={problem['input']!r}: {problem['msg']}"
+            for problem in error.errors(include_url=False)
+        )
+        raise ConfigError("; ".join(problems)) from None

@@ -1,0 +1,68 @@
+"""grpc.health.v1 with one name a model; the empty name is all of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+Response = health_pb2.HealthCheckResponse
+
+
+class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # the package has no types
+    """Nothing serves until it is said to. Unlike grpcio's own servicer, Watch ends with the drain: a watcher must not
+    hold up the server's end.
+    """
+
+    def __init__(self, models: Iterable[str]) -> None:
+        self._statuses = dict.fromkeys(("", *models), Response.NOT_SERVING)
+        self._changed = asyncio.Event()
+        self.draining = False
+
+    def set(self, name: str, serving: bool) -> None:
+        """Say whether `name` serves; a server that is draining serves nothing any more."""
+        status = Response.SERVING if serving and not self.draining else Response.NOT_SERVING
+        if self._statuses[name] != status:
+            self._statuses[name] = status
+            self._wake()
+
+    def drain(self) -> None:
+        """Serve nothing, for good."""
+        self.draining = True
+        for name in self._statuses:
+            self.set(name, False)
+        self._wake()
+
+    async def Check(  # noqa: N802 - gRPC's name
+        self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> health_pb2.HealthCheckResponse:
+        if request.service not in self._statuses:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"no model is named {request.service[:100]!r}")
+        return Response(status=self._statuses[request.service])
+
+    async def List(  # noqa: N802 - gRPC's name
+        self, _request: health_pb2.HealthListRequest, _context: grpc.aio.ServicerContext[Any, Any]
+    ) -> health_pb2.HealthListResponse:
+        return health_pb2.HealthListResponse(
+            statuses={name: Response(status=status) for name, status in self._statuses.items()}
+        )
+
+    async def Watch(  # noqa: N802 - gRPC's name
+        self, request: health_pb2.HealthCheckRequest, _context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
+        told = None
+        while True:
+            changed = self._changed
+            status = self._statuses.get(request.service, Response.SERVICE_UNKNOWN)
+            if status != told:
+                yield Response(status=status)
+                told = status
+            elif self.draining:
+                return
+            else:
+                await changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

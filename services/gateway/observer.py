@@ -1,0 +1,78 @@
+"""What is recorded of every request: its count, its seconds, and a log line where it failed. Never its content."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from attendant.errors import AttendantError, Reason, internal
+from services.gateway.metrics import UNKNOWN_MODEL, Metrics
+from services.gateway.statuses import CODES
+
+log = structlog.get_logger()
+
+_OPERATORS_CONCERN = {Reason.INTERNAL, Reason.BACKEND_UNAVAILABLE}
+
+
+@dataclass
+class Observation:
+    """Filled in as the request becomes known."""
+
+    started: float
+    model: str = UNKNOWN_MODEL
+    request_id: str = ""
+
+
+class Observer:
+    """Watches requests from arrival to answer. Whatever leaves it is an AttendantError or a cancellation."""
+
+    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._metrics = metrics
+        self._clock = clock
+
+    def elapsed(self, observation: Observation) -> float:
+        """Seconds since the request arrived."""
+        return self._clock() - observation.started
+
+    @contextmanager
+    def request(self, method: str) -> Iterator[Observation]:
+        """One request of `method`; an exception that nobody foresaw becomes INTERNAL, with its trace in the log."""
+        observation = Observation(self._clock())
+        code = "OK"
+        try:
+            yield observation
+        except asyncio.CancelledError:
+            code = "CANCELLED"
+            raise
+        except AttendantError as error:
+            code = CODES[error.reason].grpc.name
+            self._explain(error, method, observation)
+            raise
+        except Exception as error:
+            code = CODES[Reason.INTERNAL].grpc.name
+            log.exception("unexpected failure", method=method, request_id=observation.request_id)
+            raise self._named(internal(), observation) from error
+        finally:
+            self._metrics.requests.labels(method, observation.model, code).inc()
+            self._metrics.seconds.labels(method, observation.model).observe(self.elapsed(observation))
+
+    def _explain(self, error: AttendantError, method: str, observation: Observation) -> None:
+        self._named(error, observation)
+        write = log.warning if error.reason in _OPERATORS_CONCERN else log.debug
+        write(
+            "request failed",
+            method=method,
+            model=observation.model,
+            request_id=observation.request_id,
+            reason=error.reason.value,
+        )
+
+    @staticmethod
+    def _named(error: AttendantError, observation: Observation) -> AttendantError:
+        """The caller finds the request's name in the error, and with it the log line."""
+        if observation.request_id:
+            error.metadata["request_id"] = observation.request_id
+        return error

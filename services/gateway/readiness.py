@@ -1,0 +1,97 @@
+"""Which models answer now, and where they run: asked of the backend again and again, told to whoever wants to know."""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from attendant.errors import AttendantError
+from attendant.manifest import ModelManifest
+from attendant.types import ModelDescription, Runtime
+from attendant.wire.envelope import Operation, Row
+from services.gateway.backends.base import Backend
+from services.gateway.health import Health
+from services.gateway.metrics import Metrics
+
+log = structlog.get_logger()
+
+DESCRIBE_SECONDS = 5.0
+
+
+class Readiness:
+    """A model is ready once its archive has a worker and the worker has said where the model runs."""
+
+    def __init__(
+        self, models: Mapping[str, ModelManifest], backend: Backend, health: Health, metrics: Metrics
+    ) -> None:
+        self._models = models
+        self._backend = backend
+        self._health = health
+        self._metrics = metrics
+        self._runtimes: dict[str, Runtime] = {}  # of the models that are ready
+
+    def ready(self) -> bool:
+        """Whether every model answers and the gateway still takes requests."""
+        return not self._health.draining and self._runtimes.keys() == self._models.keys()
+
+    def states(self) -> dict[str, bool]:
+        """Every model's name, and whether it answers."""
+        return {name: name in self._runtimes for name in self._models}
+
+    def descriptions(self) -> tuple[ModelDescription, ...]:
+        """What ListModels says."""
+        return tuple(self._description(self._models[name]) for name in sorted(self._models))
+
+    async def run(self, interval: float) -> None:
+        """Ask every `interval` seconds until cancelled."""
+        while True:
+            try:
+                await self.poll()
+            except Exception:
+                log.exception("the backend could not be asked whether it is ready")
+            await asyncio.sleep(interval)
+
+    async def poll(self) -> None:
+        """Ask once."""
+        archives = sorted({model.archive for model in self._models.values()})
+        answers = await asyncio.gather(*(self._backend.ready(archive) for archive in archives))
+        up = dict(zip(archives, answers, strict=True))
+        await asyncio.gather(*(self._update(model, up[model.archive]) for model in self._models.values()))
+        self._health.set("", self.ready())
+
+    async def _update(self, model: ModelManifest, up: bool) -> None:
+        before = model.name in self._runtimes
+        if not up:
+            self._runtimes.pop(model.name, None)
+        elif not before:
+            await self._describe(model)
+        ready = model.name in self._runtimes
+        if ready != before:
+            log.info("model is ready" if ready else "model does not answer", model=model.name)
+        self._health.set(model.name, ready)
+        self._metrics.model_ready.labels(model.name).set(ready)
+
+    async def _describe(self, model: ModelManifest) -> None:
+        row = Row(Operation.DESCRIBE, model=model.name, version=model.default_version)
+        try:
+            reply = await self._backend.call(model.archive, row, DESCRIBE_SECONDS)
+        except AttendantError:
+            return  # asked again at the next poll
+        if reply.runtime is not None:
+            self._runtimes[model.name] = reply.runtime
+        elif reply.failure is not None:
+            log.error("model cannot be described", model=model.name, error=str(reply.failure))
+
+    def _description(self, model: ModelManifest) -> ModelDescription:
+        return ModelDescription(
+            name=model.name,
+            classes=model.classes,
+            modalities=model.modalities,
+            versions=tuple(model.versions),
+            default_version=model.default_version,
+            methods=model.methods,
+            digests={name: version.digest for name, version in model.versions.items()},
+            descriptions={name: version.description for name, version in model.versions.items()},
+            ready=model.name in self._runtimes,
+            runtime=self._runtimes.get(model.name),
+        )

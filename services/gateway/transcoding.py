@@ -1,0 +1,84 @@
+"""JSON and the messages of the contract, both ways, as proto3 JSON has it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from attendant.errors import AttendantError, Reason, Violation, invalid
+from attendant.v1.service_pb2 import ExplainRequest, PredictRequest
+
+
+def read_json(body: bytes, message: PredictRequest | ExplainRequest) -> None:
+    """Fill `message` from a JSON object; fields may be spelled as in the protos or in camel case, bytes are base64.
+
+    Raises AttendantError(INVALID_INPUT) that names the field.
+    """
+    try:
+        data = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise invalid("request", f"the body is not JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise invalid("request", "the body must be a JSON object")
+    try:
+        json_format.ParseDict(data, message)
+    except (json_format.ParseError, ValueError) as error:
+        problems = tuple(_problems(data, message.DESCRIPTOR, "")) or (Violation("request", _cause(error)),)
+        sentences = "; ".join(f"{problem.field}: {problem.description}" for problem in problems)
+        raise AttendantError(sentences, Reason.INVALID_INPUT, problems) from None
+
+
+def write_json(message: Message, *, whole: bool = True) -> bytes:
+    """Fields under the names that they have in the protos; `whole`: also those that have their default."""
+    return json_format.MessageToJson(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=whole, indent=None
+    ).encode()
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number in JSON")
+
+
+def _problems(data: Any, descriptor: Descriptor, path: str) -> Iterator[Violation]:
+    """What a JSON object has that the message cannot take, at any depth: json_format names one, and not its place."""
+    if not isinstance(data, dict):
+        yield Violation(path.rstrip("."), "it must be a JSON object")
+        return
+    fields = {name: field for field in descriptor.fields for name in (field.name, field.json_name)}
+    given = [fields[name] for name, value in data.items() if name in fields and value is not None]
+    for oneof in descriptor.oneofs:
+        names = [field.name for field in given if field.containing_oneof is oneof]
+        if len(names) > 1:
+            yield Violation(path.rstrip("."), f"it has {' and '.join(names)}; give one of them")
+    for name, value in data.items():
+        if name not in fields:
+            yield Violation(path + name, f"{descriptor.name} has no such field")
+        elif value is not None:
+            yield from _value_problems(value, fields[name], descriptor, path)
+
+
+def _value_problems(value: Any, field: FieldDescriptor, owner: Descriptor, path: str) -> Iterator[Violation]:
+    place = path + field.name
+    if field.message_type is None:
+        holder = GetMessageClass(owner)()
+        try:
+            json_format.ParseDict({field.name: value}, holder)
+        except (json_format.ParseError, ValueError) as error:
+            yield Violation(place, _cause(error))
+    elif not field.is_repeated:
+        yield from _problems(value, field.message_type, place + ".")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _problems(item, field.message_type, f"{place}[{index}].")
+    else:
+        yield Violation(place, "it must be a list")
+
+
+def _cause(error: Exception) -> str:
+    """json_format says "Failed to parse x field: " before its reason."""
+    reason = str(error).partition("field: ")[2] or str(error)
+    return reason.splitlines()[0].rstrip(".")

@@ -1,0 +1,130 @@
+"""What can be told of a request before a model sees it. Every violation is reported at once; nothing is decoded."""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+
+from attendant.errors import (
+    AttendantError,
+    Reason,
+    Violation,
+    invalid,
+    method_not_available,
+    model_not_found,
+)
+from attendant.manifest import ModelManifest, VersionManifest
+from attendant.v1 import explanation_pb2, instance_pb2, prediction_pb2
+from attendant.v1.service_pb2 import ExplainRequest, PredictRequest
+from attendant.wire.envelope import Operation, Row
+from attendant.wire.requests import CacheMode
+from services.gateway.instances import Limits, instance_violations
+
+REQUEST_ID_BYTES = 128
+CACHE_MODES: Mapping[int, CacheMode] = {
+    prediction_pb2.CACHE_MODE_UNSPECIFIED: CacheMode.USE,
+    prediction_pb2.CACHE_MODE_USE: CacheMode.USE,
+    prediction_pb2.CACHE_MODE_REFRESH: CacheMode.REFRESH,
+    prediction_pb2.CACHE_MODE_BYPASS: CacheMode.BYPASS,
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request that may be answered: the client's bytes, and what the gateway found out about them."""
+
+    operation: Operation
+    request: bytes
+    model: ModelManifest
+    version: VersionManifest
+    request_id: str
+    instance: instance_pb2.Instance
+    options: explanation_pb2.ExplainOptions
+    cache_mode: CacheMode = CacheMode.USE
+
+    def row(self, budget: float) -> Row:
+        """For the backend; `budget` is in seconds."""
+        return Row(self.operation, self.request, self.model.name, self.version.version, budget)
+
+
+class Validator:
+    """Reads requests for the models that are served. Raises AttendantError for what cannot be answered."""
+
+    def __init__(self, models: Mapping[str, ModelManifest], limits: Limits) -> None:
+        self._models = models
+        self._limits = limits
+
+    def predict(self, request: bytes) -> Question:
+        """A PredictRequest."""
+        message = PredictRequest()
+        self._parse(message, request)
+        model, version = self._find(message)
+        self._refuse(self._violations(message, model))
+        return Question(
+            operation=Operation.PREDICT,
+            request=request,
+            model=model,
+            version=version,
+            request_id=message.request_id or uuid.uuid4().hex,
+            instance=message.instance,
+            options=explanation_pb2.ExplainOptions(),
+        )
+
+    def explain(self, request: bytes) -> Question:
+        """An ExplainRequest."""
+        message = ExplainRequest()
+        self._parse(message, request)
+        model, version = self._find(message)
+        self._refuse([*self._violations(message, model), *_cache_mode_violations(message)])
+        for option, _ in message.options.ListFields():
+            if option.name not in model.methods:
+                raise method_not_available(model.name, option.name, model.methods)
+        return Question(
+            operation=Operation.EXPLAIN,
+            request=request,
+            model=model,
+            version=version,
+            request_id=message.request_id or uuid.uuid4().hex,
+            instance=message.instance,
+            options=message.options,
+            cache_mode=CACHE_MODES[message.cache_mode],
+        )
+
+    def _parse(self, message: PredictRequest | ExplainRequest, request: bytes) -> None:
+        if len(request) > self._limits.message_bytes:
+            raise invalid(
+                "request", f"it has {len(request)} bytes; at most {self._limits.message_bytes} are taken"
+            )
+        try:
+            message.ParseFromString(request)
+        except DecodeError:
+            raise invalid("request", f"these bytes are no {message.DESCRIPTOR.full_name}") from None
+
+    def _find(self, message: PredictRequest | ExplainRequest) -> tuple[ModelManifest, VersionManifest]:
+        if not message.model:
+            raise invalid("model", f"name one of: {', '.join(self._models)}")
+        model = self._models.get(message.model)
+        if model is None:
+            raise model_not_found(message.model, tuple(self._models))
+        return model, model.version_or_default(message.version)
+
+    def _violations(
+        self, message: PredictRequest | ExplainRequest, model: ModelManifest
+    ) -> Iterator[Violation]:
+        yield from instance_violations(message.instance, model, self._limits)
+        length = len(message.request_id.encode())
+        if length > REQUEST_ID_BYTES:
+            yield Violation("request_id", f"it has {length} bytes; at most {REQUEST_ID_BYTES} are taken")
+
+    @staticmethod
+    def _refuse(violations: Iterator[Violation] | list[Violation]) -> None:
+        found = tuple(violations)
+        if found:
+            sentences = (f"{violation.field}: {violation.description}" for violation in found)
+            raise AttendantError("; ".join(sentences), Reason.INVALID_INPUT, found)
+
+
+def _cache_mode_violations(message: ExplainRequest) -> Iterator[Violation]:
+    if message.cache_mode not in CACHE_MODES:
+        yield Violation("cache_mode", f"{message.cache_mode} is none of: {', '.join(map(str, CACHE_MODES))}")

@@ -1,0 +1,164 @@
+"""The gateway as a process: what stops its start, and what it does when it is told to end."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import grpc
+import httpx
+import pytest
+from fake_worker import FakeWorker
+from sample_models import MODELS
+
+from attendant.manifest import write_manifest
+from attendant.types import Tweet
+from attendant.wire.requests import encode_predict_request
+
+PREDICT = encode_predict_request("sarcasm", Tweet("what a day"))
+
+
+@pytest.fixture
+def store(tmp_path):
+    folder = tmp_path / "store" / "sarcasm"
+    folder.mkdir(parents=True)
+    write_manifest(folder, MODELS["sarcasm"])
+    return folder.parent
+
+
+def environment(store, **more) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANT_")}
+    return clean | {
+        "ATTENDANT_MODEL_STORE": str(store),
+        "ATTENDANT_GRPC_PORT": "0",
+        "ATTENDANT_HTTP_PORT": "0",
+        "ATTENDANT_POLL_SECONDS": "0.05",
+        **more,
+    }
+
+
+def run(environment) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "services.gateway"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("port", ["ATTENDANT_GRPC_PORT", "ATTENDANT_HTTP_PORT"])
+def test_a_taken_port_is_one_line(store, port):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = str(taken.getsockname()[1])
+        program = run(environment(store, **{port: number}))
+    assert program.returncode == 1
+    (line,) = program.stderr.splitlines()
+    assert f"cannot listen on 127.0.0.1:{number}: Address already in use" in line
+
+
+def test_a_bad_setting_is_one_line(store):
+    program = run(environment(store, ATTENDANT_GRPC_PORT="x"))
+    assert program.returncode == 1
+    (line,) = program.stderr.splitlines()
+    assert "ATTENDANT_GRPC_PORT='x'" in line
+
+
+def test_a_store_without_models_is_one_line(tmp_path):
+    program = run(environment(tmp_path))
+    assert program.returncode == 1
+    (line,) = program.stderr.splitlines()
+    assert str(tmp_path) in line
+
+
+def test_archives_that_are_not_built_are_one_line(store, tmp_path):
+    program = run(environment(store, ATTENDANT_BACKEND="embedded", ATTENDANT_ARCHIVES=str(tmp_path)))
+    assert program.returncode == 1
+    (line,) = program.stderr.splitlines()
+    assert "make archive" in line
+
+
+@pytest.fixture
+async def process(store):
+    """A gateway in a process of its own, its addresses, and its worker."""
+    worker = await FakeWorker().start()
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        grpc_port, http_port = (str(found.getsockname()[1]) for found in (one, two))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.gateway"),
+        env=environment(
+            store,
+            ATTENDANT_GRPC_PORT=grpc_port,
+            ATTENDANT_HTTP_PORT=http_port,
+            ATTENDANT_TORCHSERVE_ADDRESS=worker.address,
+            ATTENDANT_TORCHSERVE_MANAGEMENT_ADDRESS=worker.address,
+        ),
+    )
+    http = f"http://127.0.0.1:{http_port}"
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if (await client.get(f"{http}/readyz")).is_success:
+                    break
+            await asyncio.sleep(0.05)
+    yield process, f"127.0.0.1:{grpc_port}", http, worker
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+    await worker.stop()
+
+
+async def test_sigterm_under_load_loses_no_call(process):
+    """Every call is answered, or finds nobody who takes it: without retries, and on the channel that was open."""
+    gateway, address, _, worker = process
+    answered, refused = 0, []
+
+    async def ask(channel):
+        nonlocal answered
+        call = channel.unary_unary("/attendant.v1.AttendantService/Predict")
+        while True:
+            try:
+                await call(PREDICT, timeout=10)
+                answered += 1
+            except grpc.aio.AioRpcError as error:
+                refused.append(error.code())
+                return
+
+    options = [("grpc.enable_retries", 0)]
+    async with grpc.aio.insecure_channel(address, options=options) as channel:
+        clients = [asyncio.create_task(ask(channel)) for _ in range(8)]
+        await asyncio.sleep(0.3)
+        gateway.send_signal(signal.SIGTERM)
+        await asyncio.gather(*clients)
+    assert await gateway.wait() == 0
+    assert answered == len(worker.rows) > 8
+    assert refused == [grpc.StatusCode.UNAVAILABLE] * 8
+
+
+async def test_ctrl_c_under_load_loses_no_http_request(process):
+    gateway, _, address, worker = process
+    answered, refused = 0, []
+
+    async def ask(client):
+        nonlocal answered
+        body = {"instance": {"tweet": {"text": "what a day"}}}
+        while True:
+            try:
+                answer = await client.post(f"{address}/v1/models/sarcasm:predict", json=body)
+                answered += answer.is_success
+            except httpx.TransportError as error:
+                refused.append(type(error))
+                return
+
+    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+        clients = [asyncio.create_task(ask(client)) for _ in range(8)]
+        await asyncio.sleep(0.3)
+        gateway.send_signal(signal.SIGINT)
+        await asyncio.gather(*clients)
+    assert await gateway.wait() == 0
+    assert answered == len(worker.rows) > 8
+    assert refused == [httpx.ConnectError] * 8

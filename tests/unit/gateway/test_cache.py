@@ -1,0 +1,100 @@
+"""The LRU against a plain list, and the key against every change of the question."""
+
+import hashlib
+import struct
+from collections import OrderedDict
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attendant.v1.explanation_pb2 import ExplainOptions, PermutationOptions
+from attendant.v1.instance_pb2 import Instance, Tweet
+from services.gateway.cache import ENTRY_OVERHEAD, LruCache, explanation_key
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("get"), st.sampled_from("abcdef")),
+        st.tuples(st.just("set"), st.sampled_from("abcdef"), st.binary(max_size=1200)),
+        st.tuples(st.just("wait"), st.floats(0, 6)),
+    ),
+    max_size=60,
+)
+
+
+@given(STEPS)
+async def test_it_holds_the_last_used_entries_that_fit_and_are_not_old(steps):
+    clock, capacity = Clock(), 4 * ENTRY_OVERHEAD + 1000
+    cache = LruCache(capacity, 10.0, clock)
+    model: OrderedDict[str, tuple[float, bytes]] = OrderedDict()  # oldest use first
+    for step in steps:
+        match step:
+            case "wait", seconds:
+                clock.now += seconds
+            case "set", key, value:
+                await cache.set(key, value)
+                model.pop(key, None)
+                model[key] = (clock.now, value)
+                while sum(len(value) + ENTRY_OVERHEAD for _, value in model.values()) > capacity:
+                    # An entry larger than the whole cache is not kept, and pushes nothing out.
+                    too_large = len(value) + ENTRY_OVERHEAD > capacity
+                    model.popitem(last=too_large)
+            case "get", key:
+                expected = model.get(key)
+                if expected and clock.now - expected[0] >= 10:
+                    del model[key]
+                    expected = None
+                elif expected:
+                    model.move_to_end(key)
+                assert await cache.get(key) == (expected[1] if expected else None)
+        assert cache.size == sum(len(value) + ENTRY_OVERHEAD for _, value in model.values()) <= capacity
+
+
+async def test_a_cache_of_no_bytes_keeps_nothing():
+    cache = LruCache(0, 10.0, Clock())
+    await cache.set("a", b"")
+    assert await cache.get("a") is None
+    assert cache.size == 0
+
+
+QUESTIONS = st.tuples(
+    st.sampled_from(["sarcasm", "sarcas", "m1", "m"]),
+    st.sampled_from(["1", "11", "2", ""]),
+    st.sampled_from(["a" * 64, "b" * 64]),
+    st.builds(
+        lambda text, image, attributes: Instance(tweet=Tweet(text=text, image=image, attributes=attributes)),
+        st.sampled_from(["", "a", "ab"]),
+        st.sampled_from([b"", b"a", b"ab"]),
+        st.lists(st.sampled_from(["a", "b", "ab"]), max_size=2),
+    ),
+    st.sampled_from(
+        [
+            ExplainOptions(),
+            ExplainOptions(permutation=PermutationOptions()),
+            ExplainOptions(permutation=PermutationOptions(seed=1)),
+            ExplainOptions(permutation=PermutationOptions(modality=False)),
+        ]
+    ),
+)
+
+
+@given(QUESTIONS, QUESTIONS)
+def test_keys_are_equal_exactly_where_questions_are(one, other):
+    assert (explanation_key(*one) == explanation_key(*other)) == (one == other)
+
+
+def test_the_key_is_the_digest_of_its_parts():
+    """Entries in a shared cache outlive a release; whoever changes this raises SCHEMA."""
+    instance = Instance(tweet=Tweet(text="what a day", attributes=["sky"]))
+    tweet = b"\x0a\x0awhat a day\x1a\x03sky"
+    parts = [b"attendant.v1/1", b"sarcasm", b"1", b"a" * 64, b"\x0a" + bytes([len(tweet)]) + tweet, b""]
+    joined = b"".join(struct.pack(">Q", len(part)) + part for part in parts)
+    key = explanation_key("sarcasm", "1", "a" * 64, instance, ExplainOptions())
+    assert key == hashlib.sha256(joined).hexdigest()

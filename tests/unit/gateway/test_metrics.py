@@ -1,0 +1,36 @@
+"""The metrics are those that docs/api.md lists, and belong to one gateway."""
+
+import re
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from services.gateway.metrics import Metrics
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "api.md"
+
+
+def test_the_document_lists_every_metric_with_its_type_and_labels():
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    collectors = [value for value in vars(metrics).values() if hasattr(value, "_labelnames")]
+    expected = set()
+    for collector in collectors:
+        name = collector._name + ("_total" if collector._type == "counter" else "")
+        expected.add((name, collector._type, tuple(collector._labelnames)))
+    rows = re.findall(r"^\| (attendant_\w+) \| (\w+) \| ([\w, ]*)\|$", DOCUMENT.read_text(), re.MULTILINE)
+    found = {
+        (name, kind, tuple(label.strip() for label in labels.split(",") if label.strip()))
+        for name, kind, labels in rows
+    }
+    assert found == expected
+    assert len(expected) == 7
+
+
+def test_the_size_of_the_cache_is_asked_when_it_is_scraped():
+    registry = CollectorRegistry()
+    size = 5
+    Metrics(registry).watch_cache(lambda: size)
+    assert registry.get_sample_value("attendant_cache_bytes") == 5
+    size = 7
+    assert registry.get_sample_value("attendant_cache_bytes") == 7

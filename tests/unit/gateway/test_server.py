@@ -1,0 +1,78 @@
+"""Drains: what was taken is finished, what comes later is not taken, what takes too long is cut."""
+
+import asyncio
+import time
+
+import grpc
+import pytest
+from fake_worker import until
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from attendant.types import Tweet
+from attendant.v1.service_pb2 import ExplainStreamResponse
+from attendant.wire.requests import encode_explain_request, encode_predict_request, encode_stream_request
+from attendant.wire.responses import decode_predict_response
+
+PREDICT = encode_predict_request("sarcasm", Tweet("what a day"))
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def test_a_drain_finishes_what_was_taken_and_takes_nothing_new(launch):
+    async with launch() as gateway:
+        await until(gateway.ready)
+        watch = health_pb2_grpc.HealthStub(gateway.channel).Watch(health_pb2.HealthCheckRequest(), timeout=10)
+        await watch.read()
+        gateway.worker.gate.clear()
+        body = {"instance": {"tweet": {"text": "x"}}}
+        http = asyncio.ensure_future(gateway.http.post("/v1/models/sarcasm:predict", json=body))
+        calls = [asyncio.ensure_future(gateway.call("Predict", PREDICT)) for _ in range(5)]
+        stream = gateway.stream()
+        for name in "ab":
+            request = encode_explain_request("sarcasm", Tweet("x"), request_id=name)
+            await stream.write(encode_stream_request(request))
+        await until(lambda: gateway.worker.active >= 8)
+        drain = asyncio.ensure_future(gateway.drain())
+        assert (await watch.read()).status == NOT_SERVING
+        assert await watch.read() is grpc.aio.EOF
+        await asyncio.sleep(0.2)  # what comes in the first moment is still taken
+        async with grpc.aio.insecure_channel(gateway.server.grpc_address) as other:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await other.unary_unary("/attendant.v1.AttendantService/Predict")(PREDICT, timeout=2)
+            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert not drain.done()
+        gateway.worker.gate.set()
+        for call in calls:
+            assert decode_predict_response(await call).prediction.label == "sarcastic"
+        assert (await http).status_code == 200
+        names = {ExplainStreamResponse.FromString(await stream.read()).request_id for _ in range(2)}
+        assert names == {"a", "b"}
+        await stream.done_writing()
+        assert await stream.read() is grpc.aio.EOF
+        started = time.perf_counter()
+        await drain
+        assert time.perf_counter() - started < 2
+
+
+async def test_a_stream_that_does_not_end_is_told_before_the_drain_is_over(launch):
+    async with launch(drain_seconds=1.0) as gateway:
+        stream = gateway.stream()
+        request = encode_stream_request(encode_explain_request("sarcasm", Tweet("x"), request_id="a"))
+        await stream.write(request)
+        assert ExplainStreamResponse.FromString(await stream.read()).request_id == "a"
+        started = time.perf_counter()
+        await gateway.drain()
+        assert time.perf_counter() - started < 1.0
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stream.read()
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert "closing" in caught.value.details()
+
+
+async def test_what_takes_longer_than_the_drain_is_cut(launch):
+    async with launch(drain_seconds=0.3) as gateway:
+        gateway.worker.gate.clear()
+        call = asyncio.ensure_future(gateway.call("Predict", PREDICT))
+        await until(lambda: gateway.worker.active)
+        await gateway.drain()
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call

@@ -1,0 +1,238 @@
+"""What is refused before a model sees it, field by field; nothing but an AttendantError ever comes of bytes."""
+
+import contextlib
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from attendant.errors import AttendantError, Reason
+from attendant.types import MODALITIES
+from attendant.v1.explanation_pb2 import ExplainOptions
+from attendant.v1.instance_pb2 import FloatVector, Instance, Mosaic, Segment, Tweet
+from attendant.v1.service_pb2 import ExplainRequest, PredictRequest
+from attendant.wire.envelope import Operation
+from attendant.wire.requests import CacheMode
+from services.gateway.instances import Limits
+from services.gateway.validation import Validator
+
+LIMITS = Limits(message_bytes=200_000, image_bytes=5_000, image_pixels=10_000, text_bytes=100)
+
+
+@pytest.fixture(scope="module")
+def validator():
+    from attendant.manifest import FileEntry, ModelManifest, VersionManifest
+
+    version = VersionManifest("1", "One.", {"hfm": FileEntry("hfm", "a" * 64, 1)})
+
+    def model(name, **changes):
+        values = {"archive": "sarcasm", "modalities": MODALITIES, "methods": ()} | changes
+        return ModelManifest(
+            name=name, classes=("no", "yes"), default_version="1", versions={"1": version}, **values
+        )
+
+    models = [
+        model("sarcasm"),
+        model("irony", methods=("permutation",)),
+        model("mosaics", archive="sdc", modalities=()),
+    ]
+    return Validator({model.name: model for model in models}, LIMITS)
+
+
+def picture(width=8, height=8, kind="PNG") -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((height, width, 3), np.uint8)).save(file, kind)
+    return file.getvalue()
+
+
+def refusal(call, message) -> AttendantError:
+    with pytest.raises(AttendantError) as caught:
+        call(message.SerializeToString())
+    return caught.value
+
+
+def fields(error: AttendantError) -> list[str]:
+    assert error.reason is Reason.INVALID_INPUT
+    return [violation.field for violation in error.violations]
+
+
+def predict(tweet=None, model="sarcasm", **more) -> PredictRequest:
+    return PredictRequest(model=model, instance=Instance(tweet=tweet), **more)
+
+
+def mosaic(*segments, **more) -> PredictRequest:
+    return PredictRequest(model="mosaics", instance=Instance(mosaic=Mosaic(segments=segments, **more)))
+
+
+def vector(*values) -> Segment:
+    return Segment(vector=FloatVector(values=values))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_whole_tweet_is_let_through(validator, kind):
+    tweet = Tweet(text="what a day", image=picture(kind=kind), attributes=["sky"])
+    request = predict(tweet, request_id="x" * 128).SerializeToString()
+    question = validator.predict(request)
+    assert question.request is request
+    assert (question.operation, question.request_id) == (Operation.PREDICT, "x" * 128)
+    row = question.row(1.5)
+    assert (row.model, row.version, row.budget, row.request) == ("sarcasm", "1", 1.5, request)
+
+
+@pytest.mark.parametrize(
+    ("tweet", "field", "says"),
+    [
+        (Tweet(), "instance.tweet", "empty"),
+        (Tweet(text=" \n\t"), "instance.tweet", "empty"),
+        (Tweet(text="x" * 101), "instance.tweet.text", "101 bytes; at most 100"),
+        (Tweet(text="ü" * 51), "instance.tweet.text", "102 bytes; at most 100"),
+        (Tweet(text="x", image=b"GIF89a" + b"x" * 100), "instance.tweet.image", "image"),
+        (Tweet(image=b"x"), "instance.tweet.image", "image"),
+        (Tweet(image=b"x" * 5001), "instance.tweet.image", "5,000"),
+        (Tweet(image=picture(101, 100)), "instance.tweet.image", "10,000"),
+        (Tweet(attributes=["a"] * 6), "instance.tweet.attributes", "6 words; at most 5"),
+        (Tweet(attributes=["a", ""]), "instance.tweet.attributes[1]", "empty"),
+        (Tweet(attributes=["a", "b", " "]), "instance.tweet.attributes[2]", "empty"),
+        (Tweet(attributes=["x" * 65]), "instance.tweet.attributes[0]", "65 bytes; at most 64"),
+    ],
+)
+def test_a_tweet_that_cannot_be_read_is_refused_by_field_and_limit(validator, tweet, field, says):
+    for call, message in (
+        (validator.predict, predict(tweet)),
+        (validator.explain, ExplainRequest(model="sarcasm", instance=Instance(tweet=tweet))),
+    ):
+        error = refusal(call, message)
+        assert fields(error) == [field]
+        assert says in error.violations[0].description
+        assert says in error.message
+
+
+def test_everything_wrong_is_said_at_once(validator):
+    tweet = Tweet(text="x" * 101, image=b"no", attributes=["", "y" * 65])
+    assert fields(refusal(validator.predict, predict(tweet, request_id="z" * 129))) == [
+        "instance.tweet.text",
+        "instance.tweet.image",
+        "instance.tweet.attributes[0]",
+        "instance.tweet.attributes[1]",
+        "request_id",
+    ]
+
+
+def test_the_longest_of_everything_is_taken(validator):
+    tweet = Tweet(text="x" * 100, image=picture(100, 100), attributes=["y" * 64] * 5)
+    assert validator.predict(predict(tweet).SerializeToString()).instance.tweet == tweet
+
+
+def test_the_instance_must_be_of_the_models_kind(validator):
+    assert fields(refusal(validator.predict, PredictRequest(model="sarcasm"))) == ["instance"]
+    message = mosaic(vector(1), vector(2))
+    message.model = "sarcasm"
+    error = refusal(validator.predict, message)
+    assert fields(error) == ["instance"]
+    assert "takes a tweet" in error.message
+    error = refusal(validator.predict, predict(Tweet(text="x"), model="mosaics"))
+    assert fields(error) == ["instance"]
+    assert "takes a mosaic" in error.message
+
+
+def test_a_mosaic_is_let_through(validator):
+    validator.predict(mosaic(vector(1, 2), vector(3, 4), foreground_index=1).SerializeToString())
+    validator.predict(mosaic(Segment(image=picture()), Segment(image=picture())).SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        (mosaic(), ["instance.mosaic.segments"]),
+        (mosaic(vector(1)), ["instance.mosaic.segments"]),
+        (mosaic(*[vector(1)] * 65), ["instance.mosaic.segments"]),
+        (mosaic(vector(1), vector(2), foreground_index=2), ["instance.mosaic.foreground_index"]),
+        (mosaic(vector(1), vector(float("nan"))), ["instance.mosaic.segments[1].vector.values"]),
+        (mosaic(vector(float("-inf")), vector(1)), ["instance.mosaic.segments[0].vector.values"]),
+        (mosaic(vector(), vector(1)), ["instance.mosaic.segments[0].vector.values"]),
+        (mosaic(Segment(), Segment()), ["instance.mosaic.segments[0]", "instance.mosaic.segments[1]"]),
+        (mosaic(vector(1), Segment(image=picture())), ["instance.mosaic.segments"]),
+        (mosaic(*[Segment(image=b"x")] * 2), [f"instance.mosaic.segments[{n}].image" for n in (0, 1)]),
+    ],
+)
+def test_a_mosaic_that_cannot_be_read_is_refused_by_field(validator, message, found):
+    assert fields(refusal(validator.predict, message)) == found
+
+
+def test_a_model_must_be_named_and_known(validator):
+    assert fields(refusal(validator.predict, predict(Tweet(text="x"), model=""))) == ["model"]
+    error = refusal(validator.predict, predict(Tweet(), model="nope"))
+    assert error.reason is Reason.MODEL_NOT_FOUND
+    error = refusal(validator.predict, predict(Tweet(), version="7"))
+    assert error.reason is Reason.VERSION_NOT_FOUND
+
+
+def explain(model, **more) -> ExplainRequest:
+    return ExplainRequest(model=model, instance=Instance(tweet=Tweet(text="x")), **more)
+
+
+@pytest.mark.parametrize("method", [field.name for field in ExplainOptions.DESCRIPTOR.fields])
+def test_each_method_that_a_model_does_not_offer_is_named(validator, method):
+    options = ExplainOptions()
+    getattr(options, method).SetInParent()
+    error = refusal(validator.explain, explain("sarcasm", options=options))
+    assert error.reason is Reason.METHOD_NOT_AVAILABLE
+    assert error.metadata["method"] == method
+    assert repr(method) in error.message
+
+
+def test_a_method_that_a_model_offers_is_let_through(validator):
+    options = ExplainOptions()
+    options.permutation.SetInParent()
+    assert validator.explain(explain("irony", options=options).SerializeToString()).options == options
+
+
+def test_cache_modes(validator):
+    modes = [CacheMode.USE, CacheMode.USE, CacheMode.REFRESH, CacheMode.BYPASS]
+    for number, mode in enumerate(modes):
+        message = explain("sarcasm", cache_mode=number)
+        assert validator.explain(message.SerializeToString()).cache_mode is mode
+    assert fields(refusal(validator.explain, explain("sarcasm", cache_mode=9))) == ["cache_mode"]
+
+
+def test_a_message_over_the_limit_is_not_parsed(validator):
+    with pytest.raises(AttendantError, match=r"200001 bytes; at most 200000"):
+        validator.predict(b"\xff" * 200_001)
+
+
+def test_text_that_is_not_utf8_is_bad_input(validator):
+    request = predict(Tweet(text="abcd")).SerializeToString().replace(b"abcd", b"ab\xff\xfe")
+    with pytest.raises(AttendantError) as caught:
+        validator.predict(request)
+    assert fields(caught.value) == ["request"]
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_question_or_an_attendant_error(validator, request_bytes):
+    for call in (validator.predict, validator.explain):
+        with contextlib.suppress(AttendantError):
+            call(request_bytes)
+
+
+@given(
+    st.builds(
+        Tweet,
+        text=st.text(max_size=120),
+        image=st.binary(max_size=60),
+        attributes=st.lists(st.text(max_size=70), max_size=7),
+    )
+)
+def test_any_tweet_without_a_violation_is_one_that_the_limits_allow(validator, tweet):
+    try:
+        validator.predict(predict(tweet).SerializeToString())
+    except AttendantError as error:
+        assert error.violations  # noqa: PT017 - either may be
+    else:
+        assert not tweet.image  # so few bytes are no image
+        assert tweet.text.strip() or tweet.attributes
+        assert len(tweet.text.encode()) <= 100
+        assert len(tweet.attributes) <= 5
+        assert all(word.strip() and len(word.encode()) <= 64 for word in tweet.attributes)
