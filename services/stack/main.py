@@ -1,0 +1,193 @@
+"""Composes the local stack and runs it from start to end."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from attendant.channels import DEFAULT_ADDRESS
+from services.stack import ports, state
+from services.stack.children import Program
+from services.stack.config import Settings, split_address
+from services.stack.gateway import gateway
+from services.stack.health import HealthProbe
+from services.stack.proc import Process, identify, wait_gone
+from services.stack.supervisor import Supervisor
+from services.stack.torchserve import find_archives, torchserve
+
+Say = Callable[[str], None]
+_END_SECONDS = 30.0  # for all that follows the gateway's drain
+_TWEET = "Oh great, another Monday. I just LOVE waiting in line for 2 hours #blessed 🙃"
+
+
+class StackError(Exception):
+    """Why the stack cannot start, in one line."""
+
+
+def run(settings: Settings, say: Say) -> int:
+    """Runs the stack until it is asked to stop (0) or one of its programs ends (1); StackError: it cannot start."""
+    folder = settings.stack.folder.resolve()
+    lock = state.lock(folder)
+    if lock is None:
+        raise StackError(_already_running(folder))
+    with lock:
+        if state.clear_leftovers(folder):
+            say("ended what a killed stack had left running")
+        find_archives(settings.gateway.archives)
+        taken = ports.find_taken(endpoints(settings))
+        if taken:
+            raise StackError(taken)
+        # Worker sockets lie in here, and a socket's path has 107 characters at most: $TMPDIR may be too long.
+        scratch = Path(tempfile.mkdtemp(prefix="attendant-", dir="/tmp"))
+        try:
+            return _run(settings, folder, scratch, say)
+        finally:
+            state.remove(folder)
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def stop(settings: Settings, say: Say) -> int:
+    """Asks a running stack to stop and waits for it; clears what a killed one left."""
+    folder = settings.stack.folder.resolve()
+    lock = state.lock(folder)
+    if lock is not None:
+        with lock:
+            say(
+                "ended what a killed stack had left"
+                if state.clear_leftovers(folder)
+                else "the stack is not running"
+            )
+        return 0
+    running = state.read(folder)
+    if running is None:
+        raise StackError("the stack is just starting or ending; try again in a moment")
+    running.supervisor.send(signal.SIGTERM)
+    if not wait_gone([running.supervisor], settings.gateway.drain_seconds + _END_SECONDS):
+        raise StackError(f"the stack (process {running.supervisor.pid}) does not stop; see {folder}/logs")
+    say("the stack has stopped")
+    return 0
+
+
+def status(settings: Settings, say: Say) -> int:
+    """Says whether the stack runs and answers: 0 only if it does both."""
+    running = state.read(settings.stack.folder.resolve())
+    if running is None or not running.supervisor.is_alive():
+        say("the stack is not running")
+        return 1
+    ready = HealthProbe(*split_address(running.grpc))()
+    say(
+        f"{'ready' if ready else 'not ready'} ({running.backend}), gRPC {running.grpc}, HTTP http://{running.http}"
+    )
+    for name, child in running.children.items():
+        say(f"  {name}: process {child.pid}{'' if child.is_alive() else ', ended'}")
+    return 0 if ready else 1
+
+
+def endpoints(settings: Settings) -> tuple[ports.Endpoint, ...]:
+    """Everything that the stack listens on."""
+    found = (
+        ports.Endpoint(settings.gateway.grpc_host, settings.gateway.grpc_port, "ATTENDANT_GRPC_PORT"),
+        ports.Endpoint(settings.gateway.http_host, settings.gateway.http_port, "ATTENDANT_HTTP_PORT"),
+    )
+    if settings.gateway.backend == "embedded":
+        return found
+    return (
+        *found,
+        _endpoint(settings.gateway.torchserve_address, "ATTENDANT_TORCHSERVE_ADDRESS"),
+        _endpoint(settings.gateway.torchserve_management_address, "ATTENDANT_TORCHSERVE_MANAGEMENT_ADDRESS"),
+        _endpoint(settings.stack.metrics_address, "ATTENDANT_STACK_METRICS_ADDRESS"),
+    )
+
+
+def _endpoint(address: str, variable: str) -> ports.Endpoint:
+    host, port = split_address(address)
+    return ports.Endpoint(host, port, variable)
+
+
+def _run(settings: Settings, folder: Path, scratch: Path, say: Say) -> int:
+    probe = HealthProbe(settings.gateway.grpc_host, settings.gateway.grpc_port)
+    supervisor = Supervisor(
+        _programs(settings, folder / "logs", scratch), probe, settings.stack.start_seconds, say
+    )
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: supervisor.ask_to_stop())
+    say(
+        f"starting {' and '.join(program.name for program in supervisor.programs)} (logs in {_short(folder)}/logs)"
+    )
+    began = time.monotonic()
+    try:
+        supervisor.start()
+        state.write(folder, _state(settings, supervisor, scratch))
+        if supervisor.wait_until_ready():
+            _greet(settings, time.monotonic() - began, say)
+            supervisor.watch()
+        return 0 if supervisor.was_asked_to_stop else 1
+    finally:
+        say("stopping")
+        supervisor.stop()
+        say("stopped")
+
+
+def _programs(settings: Settings, logs: Path, scratch: Path) -> tuple[Program, ...]:
+    """In the order in which they end: the gateway finishes what it accepted while TorchServe still answers it."""
+    front = gateway(settings, scratch, logs / "gateway.log")
+    if settings.gateway.backend == "embedded":
+        return (front,)
+    return front, torchserve(settings, scratch, logs / "torchserve.log")
+
+
+def _state(settings: Settings, supervisor: Supervisor, scratch: Path) -> state.State:
+    return state.State(
+        supervisor=_myself(),
+        children={child.program.name: child.process for child in supervisor.children},
+        grpc=f"{settings.gateway.grpc_host}:{settings.gateway.grpc_port}",
+        http=f"{settings.gateway.http_host}:{settings.gateway.http_port}",
+        backend=settings.gateway.backend,
+        scratch=str(scratch),
+    )
+
+
+def _myself() -> Process:
+    process = identify(os.getpid())
+    assert process is not None, "a running process has an entry in /proc"
+    return process
+
+
+def _greet(settings: Settings, seconds: float, say: Say) -> None:
+    say(f"ready after {seconds:.1f} s ({settings.gateway.backend})")
+    say(f"  gRPC  {settings.gateway.grpc_host}:{settings.gateway.grpc_port}")
+    say(f"  HTTP  http://{settings.gateway.http_host}:{settings.gateway.http_port}")
+    say("Try, in another terminal:")
+    say(f"  {_command_to_try(settings)}")
+    say("Ctrl-C here, or `make stop`, ends it.")
+
+
+def _command_to_try(settings: Settings) -> str:
+    """Uses the public-domain photograph that matplotlib's wheel carries."""
+    command = f'{_short(Path(sys.executable).with_name("attendant"))} explain --text "{_TWEET}"'
+    matplotlib = importlib.util.find_spec("matplotlib")
+    if matplotlib is not None and matplotlib.origin is not None:
+        photograph = Path(matplotlib.origin).parent / "mpl-data/sample_data/grace_hopper.jpg"
+        command += f" --image {_short(photograph)}"
+    address = f"{settings.gateway.grpc_host}:{settings.gateway.grpc_port}"
+    return command if address == DEFAULT_ADDRESS else f"{command} --address {address}"
+
+
+def _already_running(folder: Path) -> str:
+    running = state.read(folder)
+    who = (
+        f" (process {running.supervisor.pid}, gRPC {running.grpc}, HTTP http://{running.http})"
+        if running
+        else ""
+    )
+    return f"the stack is already running{who}; `make stop` ends it"
+
+
+def _short(path: Path) -> str:
+    """Relative to the current folder where it lies below it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
