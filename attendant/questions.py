@@ -1,0 +1,178 @@
+"""What a client asks: keyword arguments in, encoded requests out, responses read. Common to both kinds of client."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypedDict, TypeVar
+
+from attendant.answers import Answer, Explanation, StreamItem
+from attendant.failures import from_status
+from attendant.types import Method, ModelDescription, Tweet
+from attendant.wire.requests import (
+    CacheMode,
+    encode_explain_request,
+    encode_predict_request,
+    encode_stream_request,
+)
+from attendant.wire.responses import (
+    decode_explain_response,
+    decode_models,
+    decode_predict_response,
+    decode_stream_response,
+)
+from attendant.wire.statuses import Status
+
+DEFAULT_MODEL = "sarcasm"
+
+T = TypeVar("T")
+Question = Tweet | tuple[str, Tweet]
+
+
+class _About(TypedDict, total=False):
+    text: str  # the three that make a tweet, where none is given
+    image: bytes | Path | None  # JPEG, PNG or WebP, or the file that holds it
+    attributes: Iterable[str]  # at most five words that name what the image shows
+    request_id: str  # comes back with the answer; default: the service makes one
+
+
+class _Model(TypedDict, total=False):
+    model: str  # default: "sarcasm"
+    version: str  # default: the one that the service's manifest names
+    timeout: float | None  # seconds; default: the client's for a call, none for a stream
+
+
+class _Options(TypedDict, total=False):
+    methods: Iterable[Method]  # beyond attention, which is always there
+    cache_mode: CacheMode  # whether a kept explanation will do; default: it will
+
+
+class PredictArguments(_About, _Model, total=False):
+    """Keyword arguments of `predict`: text, image, attributes, model, version, request_id, timeout."""
+
+
+class ExplainArguments(_About, _Model, _Options, total=False):
+    """Keyword arguments of `explain`: those of `predict`, methods and cache_mode."""
+
+
+class StreamArguments(_Model, _Options, total=False):
+    """Keyword arguments of `explain_many`: model, version, methods, cache_mode, timeout."""
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One unary call, ready to be made: what to send where, and how to read what comes back."""
+
+    method: str
+    request: bytes
+    decode: Callable[[bytes], T]
+    timeout: float | None = None  # seconds; None: the client's
+
+
+def predict(tweet: Tweet | None, arguments: PredictArguments) -> Call[Answer]:
+    """Raises ValueError where there is nothing to ask about, OSError where the image's file cannot be read."""
+    request = encode_predict_request(
+        arguments.get("model", DEFAULT_MODEL),
+        _tweet(tweet, arguments),
+        version=arguments.get("version", ""),
+        request_id=arguments.get("request_id", ""),
+    )
+    return Call(
+        "Predict",
+        request,
+        lambda response: Answer.of(decode_predict_response(response)),
+        arguments.get("timeout"),
+    )
+
+
+def explain(tweet: Tweet | None, arguments: ExplainArguments) -> Call[Explanation]:
+    """Raises ValueError where there is nothing to ask about, OSError where the image's file cannot be read."""
+    about = _tweet(tweet, arguments)
+    request = _explain_request(about, arguments.get("request_id", ""), arguments)
+    return Call(
+        "Explain",
+        request,
+        lambda response: Explanation.of(decode_explain_response(response), about),
+        arguments.get("timeout"),
+    )
+
+
+def list_models() -> Call[tuple[ModelDescription, ...]]:
+    return Call("ListModels", b"", decode_models)
+
+
+class Bulk:
+    """One stream of explanations: which tweets are on their way, and what stopped the caller's iterator."""
+
+    def __init__(self, arguments: StreamArguments) -> None:
+        self._arguments = arguments
+        self._pending: dict[str, Tweet] = {}
+        self._stopped_by: Exception | None = None
+
+    def requests(self, questions: Iterable[Question]) -> Iterator[bytes]:
+        """Encoded requests. gRPC runs this on a thread of its own, so what goes wrong is kept for `finish`."""
+        try:
+            for number, question in enumerate(questions):
+                yield self._request(number, question)
+        except Exception as error:  # noqa: BLE001 - raised again by `finish`
+            self._stopped_by = error
+
+    async def async_requests(self, questions: AsyncIterable[Question]) -> AsyncIterator[bytes]:
+        """`requests` for an asynchronous iterable."""
+        number = 0
+        try:
+            async for question in questions:
+                yield self._request(number, question)
+                number += 1
+        except Exception as error:  # noqa: BLE001 - raised again by `finish`
+            self._stopped_by = error
+
+    def item(self, response: bytes) -> StreamItem:
+        """Reads one answer of the stream."""
+        request_id, result = decode_stream_response(response)
+        tweet = self._pending.pop(request_id, Tweet())
+        outcome = from_status(result) if isinstance(result, Status) else Explanation.of(result, tweet)
+        return StreamItem(request_id, tweet, outcome)
+
+    def finish(self) -> None:
+        """Raises what the caller's iterator raised."""
+        if self._stopped_by is not None:
+            raise self._stopped_by
+
+    def _request(self, number: int, question: Question) -> bytes:
+        request_id, tweet = (str(number), question) if isinstance(question, Tweet) else question
+        if request_id in self._pending:
+            raise ValueError(f"two tweets on their way have the request id {request_id!r}")
+        self._pending[request_id] = tweet
+        return encode_stream_request(_explain_request(tweet, request_id, self._arguments))
+
+
+def _explain_request(tweet: Tweet, request_id: str, arguments: ExplainArguments | StreamArguments) -> bytes:
+    return encode_explain_request(
+        arguments.get("model", DEFAULT_MODEL),
+        tweet,
+        version=arguments.get("version", ""),
+        request_id=request_id,
+        methods=arguments.get("methods", ()),
+        cache_mode=arguments.get("cache_mode", CacheMode.USE),
+    )
+
+
+def _tweet(tweet: Tweet | None, about: _About) -> Tweet:
+    """The tweet given, or the one that text, image and attributes make."""
+    parts = [part for part in ("text", "image", "attributes") if part in about]
+    if tweet is not None and parts:
+        raise ValueError(f"give a Tweet or its parts, not both: the Tweet came with {', '.join(parts)}")
+    if tweet is not None:
+        return tweet
+    attributes = about.get("attributes", ())
+    if isinstance(attributes, str):
+        raise TypeError("attributes is a list of words, not one string")
+    image = about.get("image") or b""
+    made = Tweet(
+        about.get("text", ""),
+        image.read_bytes() if isinstance(image, Path) else bytes(image),
+        tuple(attributes),
+    )
+    if made == Tweet():
+        raise ValueError("nothing to ask about: give a Tweet, or any of text=, image= and attributes=")
+    return made

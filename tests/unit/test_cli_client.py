@@ -1,0 +1,352 @@
+"""The commands that ask the service: what they print, what they ask, and how they fail."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from canned_service import CannedService, explain_result, outcome, photograph, serving, status
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+from attendant.cli import terminal
+from attendant.cli.documents import explain_document
+from attendant.cli.main import app
+from attendant.types import AttentionKind, Modality
+from attendant.v1 import prediction_pb2
+
+NOWHERE = "127.0.0.1:1"
+
+
+@pytest.fixture
+def service() -> CannedService:
+    return CannedService()
+
+
+@pytest.fixture
+def address(service: CannedService) -> Iterator[str]:
+    with serving(service) as where:
+        yield where
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(photograph())
+    return file
+
+
+def _run(address: str, *arguments: str, stdin: bytes | None = None, **environment: str) -> Result:
+    return CliRunner().invoke(app, arguments, input=stdin, env={"ATTENDANT_ADDRESS": address, **environment})
+
+
+# What is answered
+
+
+def test_explain_prints_a_readable_answer(address: str, service: CannedService, photo: Path) -> None:
+    result = _run(address, "explain", "--text", "what a great day", "--image", str(photo))
+    assert result.exit_code == 0, result.output
+    for expected in (
+        "sarcastic, 87.5%",
+        "How much each input counted",
+        "what a great day",
+        "guided by attributes",
+        "row ",
+        "uniform",
+        "note: attention over LSTM states is not feature importance",
+        "model sarcasm 1 (0123456789ab), 23 ms in the service, cache: miss",
+    ):
+        assert expected in result.stdout
+    assert result.stderr == ""
+    assert service.requests[0].instance.tweet.image == photograph()
+
+
+def test_explain_asks_for_what_the_options_say(address: str, service: CannedService) -> None:
+    options = [
+        "--model",
+        "m",
+        "--version",
+        "2",
+        "--method",
+        "permutation",
+        "--method",
+        "erasure",
+        "--no-cache",
+    ]
+    result = _run(address, "explain", "--text", "a", "--attribute", "sky", "--attribute", "sea", *options)
+    assert result.exit_code == 0, result.output
+    asked = service.requests[0]
+    assert (asked.model, asked.version, list(asked.instance.tweet.attributes)) == ("m", "2", ["sky", "sea"])
+    assert asked.options.HasField("permutation")
+    assert asked.options.HasField("erasure")
+    assert asked.cache_mode == prediction_pb2.CACHE_MODE_BYPASS
+    assert _run(address, "explain", "--text", "a", "--refresh").exit_code == 0
+    assert service.requests[1].cache_mode == prediction_pb2.CACHE_MODE_REFRESH
+
+
+def test_explain_draws(address: str, photo: Path, tmp_path: Path) -> None:
+    result = _run(
+        address,
+        "explain",
+        "--text",
+        "a b",
+        "--image",
+        str(photo),
+        "--save",
+        str(tmp_path / "out.png"),
+        "--json",
+    )
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+    json.loads(result.stdout)
+    assert result.stderr == f"drawn: {tmp_path / 'out.png'}\n"
+
+
+def test_explain_as_json_holds_every_vector(address: str, photo: Path) -> None:
+    result = _run(address, "explain", "--text", "what a day", "--image", str(photo), "--json")
+    document = json.loads(result.stdout)
+    expected = outcome(tokens=("what", "a", "day"))
+    vectors = document["attention"]["vectors"]
+    assert len(vectors) == 13
+    for vector, wanted in zip(vectors, expected.attention.vectors, strict=True):
+        np.testing.assert_array_equal(np.array(vector["weights"], np.float32), wanted.weights)
+        assert vector["summary"]["max_index"] == wanted.weights.argmax()
+    assert (vectors[1]["kind"], vectors[1]["target"], vectors[1]["source"]) == (
+        "representation",
+        "text",
+        "image",
+    )
+    assert (vectors[12]["kind"], vectors[12]["target"]) == ("modality", None)
+    assert document["attention"]["axes"][0]["labels"] == ["what", "a", "day"]
+    assert [found["target"] for found in document["attention"]["disagreements"]] == [
+        "text",
+        "image",
+        "attribute",
+    ]
+    assert document["cache"] == "miss"
+    assert document["prediction"]["probability"] == 0.875
+    assert document["timing"]["total_seconds"] == 0.0234
+
+
+def test_predict_reads_stdin(address: str, service: CannedService) -> None:
+    result = _run(address, "predict", "--text", "-", "--json", stdin="größe\n".encode())
+    assert json.loads(result.stdout)["prediction"]["label"] == "sarcastic"
+    assert service.requests[0].instance.tweet.text == "größe\n"
+    assert "sarcastic, 87.5%" in _run(address, "predict", "--text", "a").stdout
+
+
+def test_models(address: str) -> None:
+    text = _run(address, "models").stdout
+    for expected in (
+        "sarcasm",
+        "ready",
+        "text, image, attribute",
+        "version 1 (default)",
+        "CPUExecutionProvider",
+    ):
+        assert expected in text
+    (model,) = json.loads(_run(address, "models", "--json").stdout)["models"]
+    assert (model["default_version"], len(model["versions"]), model["runtime"]["threads"]) == ("1", 2, 2)
+
+
+def test_a_token_comes_from_its_file_or_the_environment(
+    address: str, service: CannedService, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("from the file\n")
+    assert _run(address, "--token-file", str(file), "predict", "--text", "a").exit_code == 0
+    assert (
+        _run(address, "predict", "--text", "a", ATTENDANT_CLIENT_TOKEN="from the environment").exit_code == 0
+    )
+    assert [sent["authorization"] for sent in service.metadata] == [
+        "Bearer from the file",
+        "Bearer from the environment",
+    ]
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["explain"], "nothing to ask about: give --text, --image, or --attribute"),
+        (["predict"], "attendant predict --text"),
+        (["explain", "--text", "a", "--image", "no such file"], "does not exist"),
+        (["explain", "--text", "a", "--method", "guess"], "'permutation'"),
+        (["explain", "--text", "a", "--save", "out.gif"], "--save draws .png, .svg, .pdf"),
+        (["explain", "--text", "a", "--save", "no/such/folder/out.png"], "there is no folder"),
+        (["explain", "--text", "a", "--refresh", "--no-cache"], "give one of them"),
+        (["explain", "--text", "a", "--timeout", "0"], "--timeout"),
+        (["explain", "--bogus"], "No such option: --bogus"),
+        (["bogus"], "No such command"),
+        (["--tls-key", __file__, "predict", "--text", "a"], "--tls-certificate and --tls-key go together"),
+        (["predict", "--text", "a", "--address", "attendant.example:1"], "unencrypted"),
+        (["predict", "--text", "a\udc80"], "not UTF-8"),
+    ],
+)
+def test_wrong_use_is_exit_code_2_and_asks_nobody(
+    arguments: list[str], expected: str, service: CannedService
+) -> None:
+    with serving(service) as address:
+        result = _run(address, *arguments, ATTENDANT_CLIENT_TOKEN="secret")
+        as_json = _run(address, *arguments, "--json", ATTENDANT_CLIENT_TOKEN="secret")
+    assert (result.exit_code, as_json.exit_code) == (2, 2)
+    assert expected in result.stderr
+    assert "--help` says what goes" in result.stderr
+    assert result.stdout == ""
+    error = json.loads(as_json.stdout)["error"]
+    assert (error["reason"], error["read_on"]) == ("WRONG_USE", "docs/cli.md")
+    assert service.calls == 0
+
+
+def test_nothing_listens() -> None:
+    result = _run(NOWHERE, "explain", "--text", "a")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "error: nothing listens at 127.0.0.1:1",
+        "what to do: start the service with `make run`, or give its address",
+        "read on: docs/client.md#connecting",
+    ]
+
+
+def test_what_the_service_refuses_as_json(address: str, service: CannedService) -> None:
+    service.failures = [
+        status(
+            grpc.StatusCode.INVALID_ARGUMENT, "image: junk", "INVALID_INPUT", ("instance.tweet.image", "junk")
+        )
+    ]
+    result = _run(address, "explain", "--text", "a", "--json")
+    assert result.exit_code == 1
+    error = json.loads(result.stdout)["error"]
+    assert (error["reason"], error["code"], error["message"]) == (
+        "INVALID_INPUT",
+        "INVALID_ARGUMENT",
+        "image: junk",
+    )
+    assert error["violations"] == [{"field": "instance.tweet.image", "description": "junk"}]
+    assert error["retry_after_seconds"] is None
+
+
+def test_a_fault_of_ours_is_a_sentence_and_a_traceback_only_when_asked_for(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "answer", lambda _: 1 / 0)
+    result = _run(address, "predict", "--text", "a")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "error: ZeroDivisionError: division by zero\nwhat to do: this is a fault in Attendant"
+    )
+    asked = _run(address, "predict", "--text", "a", ATTENDANT_DEBUG="1")
+    assert isinstance(asked.exception, ZeroDivisionError)
+
+
+def test_a_file_that_cannot_be_written(address: str, tmp_path: Path) -> None:
+    (tmp_path / "out.png").symlink_to(tmp_path / "gone" / "out.png")
+    result = _run(address, "explain", "--text", "a", "--save", str(tmp_path / "out.png"))
+    assert result.exit_code == 1
+    assert "No such file or directory" in result.stderr
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    result = CliRunner().invoke(app, [])
+    assert result.exit_code == 2
+    assert "explain" in result.output
+    assert "error:" not in result.output
+
+
+@pytest.mark.parametrize("command", ["explain", "predict", "models", "train", "evaluate", "archive"])
+def test_every_command_has_help(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_exit_codes_of_the_installed_command() -> None:
+    command = [str(Path(sys.executable).with_name("attendant"))]
+    environment = {**os.environ, "ATTENDANT_ADDRESS": NOWHERE}
+    codes = [
+        subprocess.run([*command, *arguments], env=environment, capture_output=True, check=False).returncode
+        for arguments in (["--version"], ["predict", "--text", "a"], ["predict"])
+    ]
+    assert codes == [0, 1, 2]
+
+
+def test_asking_needs_neither_torch_nor_matplotlib() -> None:
+    script = (
+        "import sys, attendant.cli.main; print({'torch', 'onnxruntime', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
+    assert done.stdout == "set()\n"
+
+
+# The terminal
+
+
+def _lines(answer: object, width: int = 80) -> list[str]:
+    console = Console(width=width, markup=False, file=io.StringIO())
+    with console.capture() as captured:
+        console.print(answer)
+    return captured.get().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        (0, "row 1, column 1 (upper left)"),
+        (13, "row 1, column 14 (upper right)"),
+        (7 * 14 + 6, "row 8, column 7 (centre)"),
+        (6 * 14, "row 7, column 1 (middle left)"),
+        (195, "row 14, column 14 (lower right)"),
+    ],
+)
+def test_places_in_words(index: int, expected: str) -> None:
+    assert terminal.place(index, 14, 14) == expected
+
+
+def test_the_map_is_darkest_where_the_weight_is() -> None:
+    result = explain_result(outcome())
+    mean = result.attention.find(AttentionKind.REPRESENTATION_MEAN, Modality.IMAGE)
+    assert mean is not None
+    mean.weights[:] = 0
+    mean.weights[2 * 14 + 12] = 1
+    rows = [line.strip("│") for line in _lines(terminal.explanation(result)) if line.startswith("│")]
+    assert [(number, row.index("██")) for number, row in enumerate(rows) if "█" in row] == [(2, 24)]
+    assert len(rows) == 14
+
+
+@pytest.mark.parametrize(
+    ("tokens", "image", "attributes"), [(("one",), False, ()), ((), True, ("sky",)), ((), False, ("a", "b"))]
+)
+def test_absent_inputs_are_said_to_be_absent(
+    tokens: tuple[str, ...], image: bool, attributes: tuple[str, ...]
+) -> None:
+    text = "\n".join(
+        _lines(
+            terminal.explanation(explain_result(outcome(tokens=tokens, image=image, attributes=attributes)))
+        )
+    )
+    absent = [not tokens, not image, not attributes]
+    assert text.count("not given") == sum(absent)
+    assert [heading in text for heading in ("Words ", "Image ", "Attributes ")] == [not one for one in absent]
+
+
+def test_no_escape_sequence_of_a_tweet_reaches_the_terminal(address: str) -> None:
+    attributes = ["--attribute", "\x1b]0;title\x07", "--attribute", "[/b]:smile:"]
+    result = _run(address, "explain", "--text", "\x1b[2J\x07 [bold]x[/bold]", *attributes)
+    assert result.exit_code == 0, result.output
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", result.stdout)
+    assert "[bold]x[/bold]" in result.stdout
+    assert "[/b]:smile:" in result.stdout
+
+
+def test_the_document_is_plain_json() -> None:
+    document = explain_document(explain_result(outcome(image=False)))
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
