@@ -1,0 +1,45 @@
+"""Checkpoints after every epoch: training that was interrupted goes on and ends where it would have ended."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from attendant.errors import AttendantError
+
+
+def fingerprint(*parts: object) -> str:
+    """A name for everything that a training depends on; parts are dataclasses, numbers and strings."""
+    return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state at the end of an epoch: what `torch.save` can hold without pickled code (tensors, numbers, strings)."""
+
+    path: Path
+    fingerprint: str
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replaces the former state at once, so that an interruption leaves one or the other."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_suffix(".part")
+        torch.save({"fingerprint": self.fingerprint, "state": state}, part)
+        part.replace(self.path)
+
+    def load(self) -> dict[str, Any] | None:
+        """The state, or None where there is none yet. Raises AttendantError for that of another training."""
+        if not self.path.exists():
+            return None
+        saved = torch.load(self.path, weights_only=True)
+        if saved["fingerprint"] != self.fingerprint:
+            raise AttendantError(
+                f"{self.path} belongs to a training with other data, sizes or seed; --no-resume starts afresh"
+            )
+        state: dict[str, Any] = saved["state"]
+        return state
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,134 @@
+"""Tweets as the model's batches: which modalities take part, which words are hidden, padding.
+
+B examples, T tokens, A attribute words, R regions, d region features.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from attendant.models.hfm import HfmInput
+from attendant.text import Vocabulary, tokenise
+from attendant.types import MAX_ATTRIBUTES, MAX_TOKENS
+
+Indices = NDArray[np.int64]
+POOL = 20  # batches that are sorted by length together
+
+
+@dataclass(frozen=True)
+class Example:
+    """Indices of tokens (at least one) and attribute words (maybe none); `picture` is a row of the regions, or None."""
+
+    tokens: Indices
+    attributes: Indices
+    target: float  # P(sarcastic)
+    picture: int | None = None
+
+
+@dataclass(frozen=True)
+class Modalities:
+    """Shares of the combinations that an example is shown in; each names letters of Text, Image, Attribute."""
+
+    shares: tuple[tuple[str, float], ...]
+
+    def draw(self, count: int, generator: np.random.Generator) -> NDArray[np.bool_]:
+        """Which modalities to show, bool count x 3."""
+        weights = np.array([share for _, share in self.shares])
+        rows = np.array([[letter in name for letter in "TIA"] for name, _ in self.shares])
+        chosen: NDArray[np.bool_] = rows[generator.choice(len(rows), count, p=weights / weights.sum())]
+        return chosen
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Chances a word: hidden (as `<unk>`), or an attribute swapped for one of `strangers`."""
+
+    token: float = 0.0
+    attribute: float = 0.0
+    swap: float = 0.0
+    strangers: Indices | None = None
+
+    def tokens(self, words: Indices, generator: np.random.Generator) -> Indices:
+        return np.where(generator.random(len(words)) < self.token, Vocabulary.UNK, words)
+
+    def attributes(self, words: Indices, generator: np.random.Generator) -> Indices:
+        if self.strangers is not None and len(self.strangers):
+            others = generator.choice(self.strangers, len(words))
+            words = np.where(generator.random(len(words)) < self.swap, others, words)
+        return np.where(generator.random(len(words)) < self.attribute, Vocabulary.UNK, words)
+
+
+def make_example(
+    text: str,
+    attributes: Sequence[str],
+    target: float,
+    words: Vocabulary,
+    attribute_words: Vocabulary,
+    picture: int | None = None,
+) -> Example:
+    """A tweet by the vocabularies, cut at the model's limits; an empty text becomes one `<unk>`."""
+    tokens = words.encode(tokenise(text)[:MAX_TOKENS])
+    return Example(
+        tokens if len(tokens) else np.array([Vocabulary.UNK]),
+        attribute_words.encode(attributes[:MAX_ATTRIBUTES]),
+        target,
+        picture,
+    )
+
+
+def collate(
+    examples: Sequence[Example], present: NDArray[np.bool_], regions: NDArray[np.float16]
+) -> HfmInput:
+    """A batch; `present` (B x 3) is narrowed to what each example has.
+
+    `regions` N x R x d holds the pictures; N may be 0.
+    """
+    pictures = np.array([example.picture is not None for example in examples])
+    attributes = np.array([len(example.attributes) > 0 for example in examples])
+    present = present & np.stack([np.ones_like(pictures), pictures, attributes], axis=1)
+    tokens, token_counts = _pad([example.tokens for example in examples])
+    words, word_counts = _pad([example.attributes for example in examples])
+    return HfmInput(
+        tokens,
+        token_counts,
+        words,
+        word_counts,
+        _regions(examples, present, regions),
+        torch.from_numpy(present),
+    )
+
+
+def move(batch: HfmInput, device: torch.device) -> HfmInput:
+    return HfmInput(**{name: tensor.to(device) for name, tensor in vars(batch).items()})
+
+
+def _pad(rows: Sequence[Indices]) -> tuple[Tensor, Tensor]:
+    counts = [len(row) for row in rows]
+    padded = np.zeros((len(rows), max(1, *counts)), dtype=np.int64)
+    for target, row in zip(padded, rows, strict=True):
+        target[: len(row)] = row
+    return torch.from_numpy(padded), torch.tensor(counts)
+
+
+def _regions(examples: Sequence[Example], present: NDArray[np.bool_], regions: NDArray[np.float16]) -> Tensor:
+    if not present[:, 1].any():
+        return torch.zeros(len(examples), 1, regions.shape[-1])
+    rows = [example.picture or 0 for example in examples]  # a row without a picture is masked
+    return torch.from_numpy(regions[rows].astype(np.float32))
+
+
+def batches(
+    examples: Sequence[Example], size: int, generator: np.random.Generator
+) -> Iterator[list[Example]]:
+    """All examples once, in random batches of similar lengths (less padding)."""
+    order = generator.permutation(len(examples))
+    chosen = []
+    for start in range(0, len(order), size * POOL):
+        pool = sorted(order[start : start + size * POOL], key=lambda row: len(examples[row].tokens))
+        chosen += [pool[part : part + size] for part in range(0, len(pool), size)]
+    for index in generator.permutation(len(chosen)):
+        yield [examples[row] for row in chosen[index]]
