@@ -1,0 +1,138 @@
+"""Bad input has a defined answer, the same on both backends, and kills no worker."""
+
+import grpc
+import pytest
+from evil_images import EVIL_IMAGES, Refused
+from google.rpc import error_details_pb2, status_pb2
+
+from attendant.types import Method, Tweet, WarningCode
+from attendant.v1 import instance_pb2, service_pb2
+from attendant.wire.requests import encode_explain_request, encode_predict_request
+from attendant.wire.responses import decode_predict_response
+
+MEBIBYTE = 1 << 20
+
+
+def refusal(service, request, method="Predict"):
+    """The call's status code, its reason, and the fields it names."""
+    with pytest.raises(grpc.RpcError) as caught:
+        service.call(method, request)
+    error = caught.value
+    details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
+    if details is None:
+        return error.code(), None, []
+    status = status_pb2.Status.FromString(details)
+    reason, fields = None, []
+    for detail in status.details:
+        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+            info = error_details_pb2.ErrorInfo.FromString(detail.value)
+            assert info.domain == "attendant.v1"
+            reason = info.reason
+        if detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
+            bad = error_details_pb2.BadRequest.FromString(detail.value)
+            fields = [violation.field for violation in bad.field_violations]
+            assert all(violation.description for violation in bad.field_violations)
+    return error.code(), reason, fields
+
+
+def still_answers(service):
+    response = service.call("Predict", encode_predict_request("sarcasm", Tweet("still here")))
+    return bool(decode_predict_response(response).prediction.label)
+
+
+def tweet_request(**fields):
+    return service_pb2.PredictRequest(
+        model="sarcasm", instance=instance_pb2.Instance(tweet=instance_pb2.Tweet(**fields))
+    ).SerializeToString()
+
+
+def vector_request(value):
+    segment = instance_pb2.Segment(vector=instance_pb2.FloatVector(values=[value]))
+    return service_pb2.PredictRequest(
+        model="sarcasm", instance=instance_pb2.Instance(mosaic=instance_pb2.Mosaic(segments=[segment] * 2))
+    ).SerializeToString()
+
+
+REFUSED = {
+    "no instance": (service_pb2.PredictRequest(model="sarcasm").SerializeToString(), ["instance"]),
+    "an empty tweet": (tweet_request(), ["instance.tweet"]),
+    "white space": (tweet_request(text=" \n\t "), ["instance.tweet"]),
+    "only a link": (tweet_request(text="https://t.co/abc"), ["instance.tweet.text"]),
+    "too much text": (tweet_request(text="a" * 16385), ["instance.tweet.text"]),
+    "six attributes": (tweet_request(attributes=["man"] * 6), ["instance.tweet.attributes"]),
+    "an empty attribute": (tweet_request(attributes=["man", ""]), ["instance.tweet.attributes[1]"]),
+    "a long attribute": (tweet_request(attributes=["x" * 65]), ["instance.tweet.attributes[0]"]),
+    "a mosaic": (vector_request(1.0), ["instance"]),
+    "not a number": (vector_request(float("nan")), ["instance"]),
+    "a long request id": (
+        service_pb2.PredictRequest(
+            model="sarcasm",
+            request_id="x" * 129,
+            instance=instance_pb2.Instance(tweet=instance_pb2.Tweet(text="a")),
+        ).SerializeToString(),
+        ["request_id"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_bad_input_is_refused_with_its_field(service, name):
+    request, fields = REFUSED[name]
+    code, reason, named = refusal(service, request)
+    assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT")
+    assert set(fields) <= set(named)
+    assert still_answers(service)
+
+
+@pytest.mark.parametrize("name", EVIL_IMAGES)
+def test_an_evil_image_is_refused_or_converted(service, name):
+    data, expected = EVIL_IMAGES[name]
+    request = encode_predict_request("sarcasm", Tweet("a picture", data))
+    if isinstance(expected, Refused):
+        code, reason, fields = refusal(service, request)
+        assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT")
+        assert fields == ["instance.tweet.image"]
+    else:
+        result = decode_predict_response(service.call("Predict", request))
+        converted = [
+            warning.message for warning in result.warnings if warning.code is WarningCode.IMAGE_CONVERTED
+        ]
+        assert len(converted) == len(expected.conversions)
+        assert all(map(str.startswith, converted, expected.conversions))
+    assert still_answers(service)
+
+
+def test_an_unknown_word_is_read_as_unknown_with_a_warning(service):
+    response = service.call("Predict", tweet_request(attributes=["zxqj"]))
+    assert "UNKNOWN_ATTRIBUTE" in {w.code for w in service_pb2.PredictResponse.FromString(response).warnings}
+
+
+def test_a_long_text_is_cut_with_a_warning(service):
+    response = service.call("Predict", tweet_request(text="word " * 100))
+    assert "TEXT_TRUNCATED" in {w.code for w in service_pb2.PredictResponse.FromString(response).warnings}
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "reason"), [("irony", "", "MODEL_NOT_FOUND"), ("sarcasm", "99", "VERSION_NOT_FOUND")]
+)
+def test_an_unknown_model_or_version_is_not_found(service, model, version, reason):
+    request = encode_predict_request(model, Tweet("a"), version=version)
+    assert refusal(service, request)[:2] == (grpc.StatusCode.NOT_FOUND, reason)
+
+
+@pytest.mark.parametrize("method", Method)
+def test_a_method_that_is_not_there_yet_is_named(service, method):
+    request = encode_explain_request("sarcasm", Tweet("a"), methods=[method])
+    code, reason, _ = refusal(service, request, "Explain")
+    assert (code, reason) == (grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_AVAILABLE")
+
+
+def test_an_oversize_message_is_refused(service):
+    code, _, _ = refusal(service, tweet_request(image=b"\xff\xd8" + bytes(17 * MEBIBYTE)))
+    assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert still_answers(service)
+
+
+def test_bytes_that_are_no_message_are_refused(service):
+    code, reason, _ = refusal(service, b"\xff\xff\xff\xff")
+    assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT")

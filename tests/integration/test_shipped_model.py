@@ -1,0 +1,72 @@
+"""The shipped weights on real rows: both engines agree, and a row does not depend on its batch."""
+
+import gzip
+import itertools
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attendant.models.sarcasm import SarcasmModel
+from attendant.types import Tweet
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def served(archives):
+    return SarcasmModel.open_served(archives / "sarcasm" / "sarcasm")
+
+
+@pytest.fixture(scope="module")
+def eager():
+    return SarcasmModel.open_torch(ROOT / "model_store" / "sarcasm")
+
+
+def rows(path):
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+@pytest.fixture(scope="module")
+def tweets(shared_data):
+    """140 with text and attributes, 60 with text and a photograph."""
+    worded = (
+        Tweet(row["text"], attributes=tuple(row["attributes"]))
+        for row in rows(shared_data / "sarcasm" / "sarcasm_valid.jsonl.gz")
+    )
+    with zipfile.ZipFile(shared_data / "mvsa" / "images.zip") as images:
+        names = {Path(name).stem: name for name in images.namelist()}
+        pictured = [
+            Tweet(row["text"], images.read(names[row["id"]]))
+            for row in itertools.islice(rows(shared_data / "mvsa" / "mvsa_single.jsonl.gz"), 60)
+        ]
+    return [*itertools.islice(worded, 140), *pictured]
+
+
+def answers(model, tweets, size):
+    prepared = [model.prepare(tweet) for tweet in tweets]
+    return [
+        outcome
+        for start in range(0, len(prepared), size)
+        for outcome in model.infer(prepared[start : start + size])
+    ]
+
+
+def assert_close(left, right, tolerance):
+    for one, other in zip(left, right, strict=True):
+        assert one.prediction.probability == pytest.approx(other.prediction.probability, abs=tolerance)
+        for mine, theirs in zip(one.attention.vectors, other.attention.vectors, strict=True):
+            np.testing.assert_allclose(mine.weights, theirs.weights, atol=tolerance)
+
+
+def test_onnx_runtime_agrees_with_torch_on_200_real_rows(served, eager, tweets):
+    assert len(tweets) == 200
+    assert_close(answers(served, tweets, 8), answers(eager, tweets, 8), 1e-4)
+
+
+def test_a_row_alone_is_a_row_in_a_batch_of_eight(served, tweets):
+    some = tweets[100:180]
+    assert_close(answers(served, some, 8), answers(served, some, 1), 1e-5)
