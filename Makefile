@@ -37,11 +37,11 @@ run: setup build/.archives ## Start the whole service and wait until it is ready
 
 .PHONY: stop
 stop: ## End a running service
-	@if [ -e .run/lock ]; then $(venv)/python -m services.stack stop; else echo "the stack is not running"; fi
+	@if [ -e "$${ATTENDANT_STACK_FOLDER:-.run}/lock" ]; then $(venv)/python -m services.stack stop; else echo "the stack is not running"; fi
 
 .PHONY: status
 status: ## Say whether the service runs, and where
-	@if [ -e .run/lock ]; then $(venv)/python -m services.stack status || true; else echo "the stack is not running"; fi
+	@if [ -e "$${ATTENDANT_STACK_FOLDER:-.run}/lock" ]; then $(venv)/python -m services.stack status || true; else echo "the stack is not running"; fi
 
 ##@ Test
 

@@ -254,7 +254,7 @@ def main(
 ) -> None:
     """Compare the handler, TorchServe and the gateway with each backend, side by side."""
     photograph = Path(get_sample_data("grace_hopper.jpg", asfileobj=False)).read_bytes()
-    asyncio.run(bench(Console(), photograph, rounds, requests))
+    asyncio.run(bench(Console(width=110), photograph, rounds, requests))
 
 
 if __name__ == "__main__":

@@ -18,5 +18,5 @@ base=$(git rev-parse --verify --quiet origin/main || git rev-parse --verify --qu
 if [ -n "$base" ] && git cat-file -e "$base:protos/buf.yaml" 2>/dev/null; then
   git archive --prefix=base/ "$base:protos" | tar -x -C "$scratch"
   workspace "$scratch/base"
-  .venv/bin/buf breaking "$scratch/now" --against "$scratch/base" --path "$scratch/now/attendant"
+  .venv/bin/buf breaking "$scratch/now" --against "$scratch/base"
 fi

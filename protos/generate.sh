@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 output=${1:-.}
 python=${PROTOS_PYTHON:-.venv-protos/bin/python}
-export PATH="$(dirname "$python"):$PATH" # protoc finds protoc-gen-mypy there
+bin=$(dirname "$python")
+export PATH="$bin:$PATH" # protoc finds protoc-gen-mypy there
 rpc=$("$python" -c 'import grpc_tools, pathlib; print(pathlib.Path(grpc_tools.__file__).parent / "_proto")')
 google=$("${GOOGLE_PYTHON:-.venv/bin/python}" -c 'import google.rpc, pathlib; print(pathlib.Path(google.rpc.__path__[0]).parents[1])')
 find protos -name '*.proto' -printf '%P\n' | sort | xargs "$python" -m grpc_tools.protoc \

@@ -9,7 +9,7 @@ torch_brings=$("$uv" pip compile requirements/torch.txt --python-version 3.11 -q
 compile() { # compile OUTPUT ARGUMENTS...
   local output=$1
   shift
-  # shellcheck disable=SC2046
+  # shellcheck disable=SC2046,SC2086 # one word a package is what is wanted
   "$uv" pip compile "$@" $(printf -- '--no-emit-package %s ' $torch_brings) --generate-hashes --no-annotate \
     --python-version 3.11 --no-header --quiet --output-file "$output"
 }

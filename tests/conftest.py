@@ -1,10 +1,13 @@
 """Fixtures for every tier."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+# Before anything imports torch: OpenMP threads that wait for a busy core spin, and a training of 3 s takes minutes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 

@@ -28,7 +28,7 @@ class RunningStack:
     """One stack, ready when this is made."""
 
     def __init__(self, backend: str, archives: Path, folder: Path, **variables: str) -> None:
-        grpc_port, http_port, *others = _free_ports(5)
+        grpc_port, http_port, *others = free_ports(5)
         self.backend = backend
         self.folder = folder
         self.address = f"127.0.0.1:{grpc_port}"
@@ -132,7 +132,8 @@ def _command(process: Process) -> bytes:
         return b""
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Different ports that nobody listens on now."""
     probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [probe.getsockname()[1] for probe in probes]
     for probe in probes:

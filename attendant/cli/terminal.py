@@ -1,4 +1,4 @@
-"""An explanation for the terminal: what was predicted, what counted, and where the model looked."""
+"""An explanation for the terminal: what was predicted, what weighed, and where the model looked."""
 
 from collections.abc import Iterable, Iterator
 
@@ -51,7 +51,7 @@ def _inputs(result: ExplainResult) -> Iterator[RenderableType]:
     if not weights:
         return
     yield ""
-    yield _title("How much each input counted")
+    yield _title("How much weight each input got")
     table = _table()
     for modality, name in NAMES.items():
         weight = weights.get(modality)

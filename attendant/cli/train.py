@@ -63,8 +63,9 @@ def sarcasm(  # noqa: PLR0913, PLR0917 - a command's options
 
     from attendant.training.data import find_data  # noqa: PLC0415
     from attendant.training.progress import shown  # noqa: PLC0415
+    from attendant.training.recipes import make_recipe  # noqa: PLC0415
     from attendant.training.release import Release, release  # noqa: PLC0415
-    from attendant.training.sarcasm import SarcasmTraining, make_recipe  # noqa: PLC0415
+    from attendant.training.sarcasm import SarcasmTraining  # noqa: PLC0415
 
     if threads:
         torch.set_num_threads(threads)

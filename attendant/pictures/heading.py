@@ -1,4 +1,4 @@
-"""The top of a picture: what was predicted, what counted, and how to read the rest."""
+"""The top of a picture: what was predicted, what weighed, and how to read the rest."""
 
 from dataclasses import dataclass
 
@@ -37,8 +37,8 @@ class Heading:
         self._scale(page, top + self.height - 0.3)
 
     def _inputs(self, page: Page, top: float) -> None:
-        """One bar, split by how much each kind of input counted."""
-        page.write(_MIDDLE, top, "HOW MUCH EACH INPUT COUNTED", size=8, colour=MUTED)
+        """One bar, split by how much weight each kind of input got."""
+        page.write(_MIDDLE, top, "HOW MUCH WEIGHT EACH INPUT GOT", size=8, colour=MUTED)
         x = _MIDDLE
         weights = modality_weights(self.result.attention)
         for number, modality in enumerate(MODALITIES if weights else ()):

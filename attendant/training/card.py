@@ -61,13 +61,16 @@ the first row through the served pipeline, with the fp16 weights.
 
 On held-out photographs and tweet-image pairs, by the training command:
 
-| what | value |
-|---|---|
-| R2 of the teacher's region features, linear ({encoder.photographs} photographs) | {encoder.r2:.3f} |
-| pooled: the student's best class is among the teacher's five best | {encoder.top1_in_top5:.3f} |
-| share of the five words named that the teacher's five best classes bring | {encoder.attribute_precision:.3f} |
-| text, image and words give the pseudo-label's class ({joint.pairs} pairs) | {joint.pair_agreement:.3f} |
-| Pearson r of P(sarcastic) from the image alone with the pseudo-label | {joint.image_correlation:.3f} |
+| what | value | the best constant answer |
+|---|---|---|
+| R2 of the teacher's region features, linear ({encoder.photographs} photographs) | {encoder.r2:.3f} | 0 |
+| pooled: the student's best class is among the teacher's five best \
+| {encoder.top1_in_top5:.3f} | {encoder.constant_in_top5:.3f} |
+| share of the five words named that the teacher's five best classes bring \
+| {encoder.attribute_precision:.3f} | {encoder.constant_precision:.3f} |
+| text, image and words give the pseudo-label's class ({joint.pairs} pairs) \
+| {joint.pair_agreement:.3f} | {joint.constant_agreement:.3f} |
+| Pearson r of P(sarcastic) from the image alone with the pseudo-label | {joint.image_correlation:.3f} | 0 |
 
 {_verdict(encoder)}
 

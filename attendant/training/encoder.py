@@ -53,14 +53,17 @@ class EncoderRecipe:
 
 @dataclass(frozen=True)
 class EncoderScores:
-    """On held-out photographs. `r2` of standardised teacher features a region; `top1_in_top5` of pooled predictions;
+    """How well photographs agree with the teacher; `constant_*` is the most that one answer for all of them gets.
 
-    `attribute_precision`: of the five words named, the share that the table gives the teacher's five best classes.
+    `r2` of the teacher's standardised features a region; `top1_in_top5` of the pooled predictions;
+    `attribute_precision`: of the five words named, the share that the teacher's five best classes bring.
     """
 
     r2: float
     top1_in_top5: float
+    constant_in_top5: float
     attribute_precision: float
+    constant_precision: float
     photographs: int
 
 
@@ -249,20 +252,30 @@ class Distillation:
     def score(self, rows: NDArray[np.int64]) -> EncoderScores:
         """Scores on the photographs `rows`, whole."""
         self.student.eval()
-        squared, total, agreed, named = 0.0, 0.0, 0, 0.0
+        squared, total = 0.0, 0.0
+        best, first, words = [], [], []
         for chosen in _batches(rows, self._recipe.batch):
             batch = self._crops(chosen)
             target = self.standardise(batch.grids)
             predicted, logits = self.student(batch.pixels.to(self._device))
             squared += (predicted - target).square().sum().item()
             total += target.square().sum().item()
-            best = self._log_probabilities(target.mean(1)).topk(5).indices
-            first = self._log_probabilities(predicted.mean(1)).argmax(-1, keepdim=True)
-            agreed += int((best == first).any(-1).sum())
-            allowed = self._table[best].amax(1)
-            named += allowed.gather(1, logits.topk(5).indices).mean(1).sum().item()
-        count = len(rows)
-        return EncoderScores(1 - squared / total, agreed / count, named / count, count)
+            best.append(self._log_probabilities(target.mean(1)).topk(5).indices)
+            first.append(self._log_probabilities(predicted.mean(1)).argmax(-1, keepdim=True))
+            words.append(logits.topk(5).indices)
+        return self._agreement(1 - squared / total, torch.cat(best), torch.cat(first), torch.cat(words))
+
+    def _agreement(self, r2: float, best: Tensor, first: Tensor, words: Tensor) -> EncoderScores:
+        """From the teacher's five best classes N x 5, the student's best N x 1 and its five words N x 5."""
+        allowed = self._table[best].amax(1)  # N x A
+        return EncoderScores(
+            r2=r2,
+            top1_in_top5=(best == first).any(-1).float().mean().item(),
+            constant_in_top5=best.flatten().bincount().max().item() / len(best),
+            attribute_precision=allowed.gather(1, words).mean().item(),
+            constant_precision=allowed.mean(0).topk(5).values.mean().item(),
+            photographs=len(best),
+        )
 
 
 def learning_rate(step: int, steps: int, recipe: EncoderRecipe) -> float:

@@ -30,6 +30,12 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Vocabularies:
+    words: Vocabulary
+    attributes: Vocabulary
+
+
+@dataclass(frozen=True)
 class Modalities:
     """Shares of the combinations that an example is shown in; each names letters of Text, Image, Attribute."""
 
@@ -66,15 +72,14 @@ def make_example(
     text: str,
     attributes: Sequence[str],
     target: float,
-    words: Vocabulary,
-    attribute_words: Vocabulary,
+    vocabularies: Vocabularies,
     picture: int | None = None,
 ) -> Example:
     """A tweet by the vocabularies, cut at the model's limits; an empty text becomes one `<unk>`."""
-    tokens = words.encode(tokenise(text)[:MAX_TOKENS])
+    tokens = vocabularies.words.encode(tokenise(text)[:MAX_TOKENS])
     return Example(
         tokens if len(tokens) else np.array([Vocabulary.UNK]),
-        attribute_words.encode(attributes[:MAX_ATTRIBUTES]),
+        vocabularies.attributes.encode(attributes[:MAX_ATTRIBUTES]),
         target,
         picture,
     )

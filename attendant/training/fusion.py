@@ -47,12 +47,17 @@ class Source:
     batch: int
 
 
+def fresh_model(config: HfmConfig, seed: int) -> HierarchicalFusion:
+    torch.manual_seed(seed)
+    return build_hfm(config)
+
+
 class FusionTraining:
     """A `Stage`: the model, its sources (their batches are interleaved at random) and the best weights so far."""
 
     def __init__(
         self,
-        config: HfmConfig,
+        model: HierarchicalFusion,
         sources: Sequence[Source],
         validation: Sequence[Example],
         regions: NDArray[np.float16],
@@ -60,8 +65,7 @@ class FusionTraining:
         device: torch.device,
         seed: int,
     ) -> None:
-        torch.manual_seed(seed)
-        self.model = build_hfm(config).to(device)
+        self.model = model.to(device)
         moving = get_ema_multi_avg_fn(recipe.averaging)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(self.model, multi_avg_fn=moving)
         self._sources = sources

@@ -4,12 +4,12 @@ Every stage leaves its checkpoint or cache in the runs folder and starts from th
 """
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from attendant.analysis.classification import ClassificationScores, score
@@ -23,46 +23,23 @@ from attendant.training.calibration import fit_temperature
 from attendant.training.checkpoints import Checkpoint, fingerprint
 from attendant.training.compute import choose_device
 from attendant.training.data import read_coco, read_mvsa, sarcasm_file
-from attendant.training.encoder import Crops, Distillation, EncoderRecipe, EncoderScores, overfit_control
-from attendant.training.examples import Example, Modalities, Noise, make_example
-from attendant.training.fusion import FusionRecipe, FusionTraining, Source, predict, probability
-from attendant.training.photographs import Photographs, cached_array, load_photographs
+from attendant.training.encoder import Crops, Distillation, EncoderScores, overfit_control
+from attendant.training.examples import Example, Noise, Vocabularies, make_example
+from attendant.training.fusion import FusionTraining, Source, fresh_model, predict, probability
+from attendant.training.pairs import Pictures, encode, posted_pairs
+from attendant.training.photographs import Photographs, load_photographs
 from attendant.training.progress import Progress
+from attendant.training.recipes import SarcasmRecipe
 from attendant.training.stages import Stage, run_stage
 from attendant.training.teacher import watch
-from attendant.types import MAX_ATTRIBUTES, REGIONS
-
-PAPER = HfmConfig(vocabulary_size=12_000, attribute_vocabulary_size=1_000, region_width=256)
-COMPACT = CompactConfig(n_attributes=1_000, blocks=(0, 0, 1, 1))
-TWEET_MODALITIES = Modalities((("TA", 0.8), ("T", 0.15), ("A", 0.05)))
-PAIR_MODALITIES = Modalities(
-    (("TIA", 0.4), ("TI", 0.15), ("IA", 0.15), ("I", 0.15), ("TA", 0.05), ("T", 0.05), ("A", 0.05))
-)
-
-
-@dataclass(frozen=True)
-class SarcasmRecipe:
-    """Everything that decides what the weights become, but for data and seed."""
-
-    # vocabulary sizes are upper limits; the region width is that of the encoder
-    hfm: HfmConfig = PAPER
-    compact: CompactConfig = COMPACT
-    token_noise: float = 0.1
-    attribute_noise: float = 0.1
-    attribute_swap: float = 0.15  # with words that the encoder names for other pictures
-    control_limit: float = 0.5  # R2 that the encoder's overfit control must reach
-    teacher_share: float = 0.5  # of a tweet's target in the joint stage; the rest is its label
-    pair_batch: int = 32
-    encoder: EncoderRecipe = field(default_factory=EncoderRecipe)
-    text: FusionRecipe = field(default_factory=FusionRecipe)
-    joint: FusionRecipe = field(default_factory=lambda: FusionRecipe(epochs=4))
 
 
 @dataclass(frozen=True)
 class JointScores:
     """The released model on validation tweets by the modalities shown, and on held-out tweet-image pairs.
 
-    `pair_agreement`: share of held-out pairs where text, image and predicted attributes give the pseudo-label's class;
+    `pair_agreement`: share of held-out pairs where text, image and predicted attributes give the pseudo-label's class
+    (`constant_agreement`: what one class for all gets);
     `image_correlation`: Pearson r between P(sarcastic) from the image alone and the pseudo-label.
     """
 
@@ -70,23 +47,10 @@ class JointScores:
     text: ClassificationScores
     attributes: ClassificationScores
     pair_agreement: float
+    constant_agreement: float
     image_correlation: float
     pairs: int
     temperature: float
-
-
-@dataclass(frozen=True)
-class Vocabularies:
-    words: Vocabulary
-    attributes: Vocabulary
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """What the trained encoder makes of the photographs: `regions` float16 N x 196 x d; `words` N x 5, best first."""
-
-    regions: NDArray[np.float16]
-    words: NDArray[np.int64]
 
 
 class SarcasmTraining:
@@ -161,7 +125,7 @@ class SarcasmTraining:
     def text_model(self) -> HierarchicalFusion:
         """The model of text and attributes, trained on labels; it labels the tweets that have pictures."""
         training = FusionTraining(
-            self.hfm_config,
+            fresh_model(self.hfm_config, self._seed),
             [self._tweets([self._example(tweet) for tweet in self.tweets], swap=0.0, strangers=None)],
             self.validation,
             self._no_regions,
@@ -205,54 +169,16 @@ class SarcasmTraining:
 
     @cached_property
     def pictures(self) -> Pictures:
-        """The encoder over all photographs, once."""
-        encoder, photographs = self.encoder, self.photographs
-        cache, key = self._runs / "cache", f"{photographs.key}-{self._encoder_print}"
-        vocabulary_size = len(self.vocabularies.attributes)
-
-        def encode(part: slice) -> NDArray[np.float16]:
-            pixels = torch.from_numpy(photographs.pixels[part].copy()).to(self._device)
-            with torch.inference_mode():
-                regions = encoder(pixels).regions
-            return np.asarray(regions.half().cpu())
-
-        on_disk = cached_array(
-            cache / f"regions-{key}.npy",
-            (len(photographs), REGIONS, encoder.region_width),
-            np.float16,
-            encode,
-            self._progress.task("encoding photographs"),
-        )
-        regions = np.array(on_disk)  # in memory: batches pick rows at random
-        with torch.inference_mode():
-            means = torch.from_numpy(regions).float().mean(1).to(self._device)
-            words = (
-                encoder.attributes(means).cpu()[:, 2:].topk(min(MAX_ATTRIBUTES, vocabulary_size - 2)).indices
-                + 2
-            )
-        return Pictures(regions, words.numpy())
+        cache = self._runs / "cache" / f"regions-{self.photographs.key}-{self._encoder_print}.npy"
+        report = self._progress.task("encoding photographs")
+        return encode(self.encoder, self.photographs, cache, self._device, report)
 
     @cached_property
     def pairs(self) -> list[Example]:
         """Every tweet that came with a picture; its target is what the text model says of it (not a label)."""
-        attribute_words = self.vocabularies.attributes.words
-        pairs = [
-            make_example(
-                item.tweet,
-                [attribute_words[word] for word in self.pictures.words[row]],
-                0.0,
-                self.vocabularies.words,
-                self.vocabularies.attributes,
-                picture=row,
-            )
-            for row, item in enumerate(self.photographs.items)
-            if item.tweet
-        ]
+        pairs = posted_pairs(self.photographs, self.pictures, self.vocabularies)
         targets = self._pseudo_labels(pairs)
-        return [
-            Example(pair.tokens, pair.attributes, float(target), pair.picture)
-            for pair, target in zip(pairs, targets, strict=True)
-        ]
+        return [replace(pair, target=float(target)) for pair, target in zip(pairs, targets, strict=True)]
 
     @cached_property
     def joint_model(self) -> HierarchicalFusion:
@@ -267,10 +193,10 @@ class SarcasmTraining:
         shown = [pair for pair in self.pairs if not self._held_out(pair)]
         noise = Noise(self.recipe.token_noise, self.recipe.attribute_noise)
         training = FusionTraining(
-            self.hfm_config,
+            deepcopy(self.text_model),
             [
                 self._tweets(softened, self.recipe.attribute_swap, self.pictures.words.ravel()),
-                Source(shown, PAIR_MODALITIES, noise, self.recipe.pair_batch),
+                Source(shown, self.recipe.pair_modalities, noise, self.recipe.pair_batch),
             ],
             self.validation,
             self.pictures.regions,
@@ -299,6 +225,7 @@ class SarcasmTraining:
             text=scores("T"),
             attributes=scores("A"),
             pair_agreement=float(((together >= 0.5) == (wanted >= 0.5)).mean()),
+            constant_agreement=float(max((wanted >= 0.5).mean(), (wanted < 0.5).mean())),
             image_correlation=float(np.corrcoef(alone, wanted)[0, 1]),
             pairs=len(held_out),
             temperature=temperature,
@@ -315,17 +242,11 @@ class SarcasmTraining:
         return np.asarray(np.mean([probability(view) for view in views], axis=0))
 
     def _example(self, tweet: TweetRow) -> Example:
-        return make_example(
-            tweet.text,
-            tweet.attributes,
-            float(tweet.label),
-            self.vocabularies.words,
-            self.vocabularies.attributes,
-        )
+        return make_example(tweet.text, tweet.attributes, float(tweet.label), self.vocabularies)
 
     def _tweets(self, examples: list[Example], swap: float, strangers: NDArray[np.int64] | None) -> Source:
         noise = Noise(self.recipe.token_noise, self.recipe.attribute_noise, swap, strangers)
-        return Source(examples, TWEET_MODALITIES, noise, self.recipe.text.batch)
+        return Source(examples, self.recipe.tweet_modalities, noise, self.recipe.text.batch)
 
     def _held_out(self, pair: Example) -> bool:
         return pair.picture is not None and bool(self.photographs.held_out[pair.picture])
@@ -342,7 +263,12 @@ class SarcasmTraining:
     def _text_print(self) -> str:
         recipe = self.recipe
         return fingerprint(
-            self._vocabulary_print, self.hfm_config, recipe.text, recipe.token_noise, recipe.attribute_noise
+            self._vocabulary_print,
+            self.hfm_config,
+            recipe.text,
+            recipe.tweet_modalities,
+            recipe.token_noise,
+            recipe.attribute_noise,
         )
 
     @property
@@ -364,15 +290,3 @@ class SarcasmTraining:
         if not self._resume:
             checkpoint.discard()
         run_stage(name, stage, epochs, checkpoint, self._progress)
-
-
-def make_recipe(epochs: int | None, encoder_epochs: int | None) -> SarcasmRecipe:
-    """The recipe with other numbers of epochs where they are given."""
-    recipe = SarcasmRecipe()
-    if epochs is not None:
-        recipe = replace(
-            recipe, text=replace(recipe.text, epochs=epochs), joint=replace(recipe.joint, epochs=epochs)
-        )
-    if encoder_epochs is not None:
-        recipe = replace(recipe, encoder=replace(recipe.encoder, epochs=encoder_epochs))
-    return recipe

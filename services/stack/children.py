@@ -1,15 +1,13 @@
 """Starting and stopping one program of the stack, with everything that it starts in turn."""
 
-import os
+import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.leash import leash
 from services.stack.proc import Process, family, identify, kill
-
-_LAUNCH = Path(__file__).with_name("launch.py")
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Program:
 class Child:
     """A program that was started, in a process group of its own so that a Ctrl-C in the terminal is ours to pass on.
 
-    It does not outlive this process: see launch.py.
+    It does not outlive this process: see services/leash.py.
     """
 
     def __init__(self, program: Program) -> None:
@@ -35,7 +33,7 @@ class Child:
         program.log.parent.mkdir(parents=True, exist_ok=True)
         with program.log.open("wb") as log:
             self._popen = subprocess.Popen(
-                (sys.executable, "-E", "-S", str(_LAUNCH), str(os.getpid()), *program.command),
+                leash(program.command, signal.SIGTERM),
                 cwd=program.folder,
                 env=dict(program.environment),
                 stdin=subprocess.DEVNULL,

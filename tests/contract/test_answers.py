@@ -1,6 +1,7 @@
 """What both real backends answer, and that they answer the same."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ WORDS = ("woman", "uniform", "flag")
 
 @pytest.fixture(scope="module")
 def photograph():
-    return get_sample_data("grace_hopper.jpg").read()
+    return Path(get_sample_data("grace_hopper.jpg", asfileobj=False)).read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def stripped(response):
 
 def test_a_full_tweet_is_answered_with_every_vector(service, photograph):
     with Client(service.address) as client:
-        result = client.explain(Tweet(RAW, photograph, WORDS), cache_mode=CacheMode.BYPASS).result
+        result = client.explain(Tweet(RAW, photograph, WORDS), cache_mode=CacheMode.BYPASS)
     attention = result.attention
     text = attention.axis(Modality.TEXT)
     assert text is not None
@@ -65,7 +66,7 @@ def test_a_full_tweet_is_answered_with_every_vector(service, photograph):
 
 def test_a_picture_alone_is_given_words(service, screenshot):
     with Client(service.address) as client:
-        result = client.explain(image=screenshot).result
+        result = client.explain(image=screenshot)
     axis = result.attention.axis(Modality.ATTRIBUTE)
     assert axis is not None
     assert len(axis.labels) == len(axis.scores) == 5
@@ -75,8 +76,8 @@ def test_a_picture_alone_is_given_words(service, screenshot):
 
 def test_predict_and_explain_agree(service, photograph):
     with Client(service.address) as client:
-        predicted = client.predict(Tweet(RAW, photograph)).result
-        explained = client.explain(Tweet(RAW, photograph)).result
+        predicted = client.predict(Tweet(RAW, photograph))
+        explained = client.explain(Tweet(RAW, photograph))
     assert predicted.prediction == explained.prediction
     assert predicted.model == explained.model
 

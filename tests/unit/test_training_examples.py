@@ -4,25 +4,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attendant.text import Vocabulary
-from attendant.training.examples import Example, Modalities, Noise, batches, collate, make_example
+from attendant.training.examples import (
+    Example,
+    Modalities,
+    Noise,
+    Vocabularies,
+    batches,
+    collate,
+    make_example,
+)
 
 WORDS = Vocabulary(("<pad>", "<unk>", "so", "fun", "#"))
 ATTRIBUTES = Vocabulary(("<pad>", "<unk>", "dog", "sky"))
+VOCABULARIES = Vocabularies(WORDS, ATTRIBUTES)
 NO_PICTURES = np.zeros((0, 1, 6), np.float16)
 
 
 def test_a_tweet_becomes_indices():
-    example = make_example("So  much FUN", ["dog", "zebra"], 1.0, WORDS, ATTRIBUTES)
+    example = make_example("So  much FUN", ["dog", "zebra"], 1.0, VOCABULARIES)
     assert example.tokens.tolist() == [2, 1, 3]
     assert example.attributes.tolist() == [2, 1]
     assert example.picture is None
 
 
 def test_limits_and_empty_text():
-    example = make_example("fun " * 100, ["dog"] * 9, 0.0, WORDS, ATTRIBUTES)
+    example = make_example("fun " * 100, ["dog"] * 9, 0.0, VOCABULARIES)
     assert len(example.tokens) == 75
     assert len(example.attributes) == 5
-    assert make_example("", [], 0.0, WORDS, ATTRIBUTES).tokens.tolist() == [Vocabulary.UNK]
+    assert make_example("", [], 0.0, VOCABULARIES).tokens.tolist() == [Vocabulary.UNK]
 
 
 def test_a_batch_is_padded_and_lacks_what_examples_lack():

@@ -5,7 +5,7 @@ import torch
 from attendant.models.hfm import HfmConfig
 from attendant.training.checkpoints import Checkpoint
 from attendant.training.examples import Example, Modalities, Noise
-from attendant.training.fusion import FusionRecipe, FusionTraining, Source, predict, probability
+from attendant.training.fusion import FusionRecipe, FusionTraining, Source, fresh_model, predict, probability
 from attendant.training.progress import Silent
 from attendant.training.stages import run_stage
 
@@ -43,7 +43,7 @@ def make(patience=2, epochs=4, count=40):
         Source(examples(12, picture=True), ALL, Noise(), 4),
     ]
     recipe = FusionRecipe(epochs=epochs, patience=patience, learning_rate=1e-2, averaging=0.9)
-    return FusionTraining(CONFIG, sources, examples(30), REGIONS, recipe, CPU, seed=1)
+    return FusionTraining(fresh_model(CONFIG, 1), sources, examples(30), REGIONS, recipe, CPU, seed=1)
 
 
 def test_learns_what_there_is_to_learn(tmp_path):

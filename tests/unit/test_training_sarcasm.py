@@ -9,12 +9,13 @@ from attendant.manifest import read_manifest, verify
 from attendant.models.encoders import CompactConfig
 from attendant.models.hfm import HfmConfig
 from attendant.models.sarcasm import SarcasmModel
-from attendant.training.data import sarcasm_file
+from attendant.training.data import read_mvsa, sarcasm_file
 from attendant.training.encoder import EncoderRecipe
 from attendant.training.fusion import FusionRecipe
 from attendant.training.progress import Silent
+from attendant.training.recipes import SarcasmRecipe, make_recipe
 from attendant.training.release import Release, release
-from attendant.training.sarcasm import SarcasmRecipe, SarcasmTraining, make_recipe
+from attendant.training.sarcasm import SarcasmTraining
 from attendant.types import Modality, Tweet
 
 RECIPE = SarcasmRecipe(
@@ -59,10 +60,10 @@ def test_what_is_released_can_be_served(released, data):
     for entry in manifest.versions["1"].files.values():
         verify(folder, entry)
     model = SarcasmModel.open_torch(folder)
-    image = next((data / "mvsa").glob("images.zip"))
-    assert image.is_file()
-    (outcome,) = model.infer([model.prepare(Tweet(text="so much fun", attributes=("dog", "tie")))])
+    tweet = Tweet(text="so much fun", image=read_mvsa(data)[0].image)
+    (outcome,) = model.infer([model.prepare(tweet)])
     assert outcome.attention.axis(Modality.TEXT).labels == ("so", "much", "fun")
+    assert len(outcome.attention.axis(Modality.ATTRIBUTE).labels) == 5
 
 
 def test_the_card_says_what_evaluate_measures(released, data):
@@ -95,10 +96,11 @@ def test_a_second_run_finds_everything_done(released, data, monkeypatch):
 
 def test_a_new_version_stands_beside_the_old_one(released, data):
     training = SarcasmTraining(data, released / "runs", 1, Silent(), RECIPE, "cpu")
-    release(training, Release(released / "again", "2", "attendant train sarcasm --version 2", 1))
-    manifest = read_manifest(released / "again")
-    assert "2" in manifest.versions
-    assert manifest.default_version != "2" or len(manifest.versions) == 1
+    for version in ("1", "2"):
+        release(training, Release(released / "two", version, "attendant train sarcasm", 1))
+    manifest = read_manifest(released / "two")
+    assert set(manifest.versions) == {"1", "2"}
+    assert manifest.default_version == "1"
 
 
 def test_vocabularies_are_counted_from_training_rows(data, tmp_path):

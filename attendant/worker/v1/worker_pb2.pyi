@@ -25,7 +25,7 @@ class Reply(_message.Message):
 
     A row comes in as entries of TorchServe's input map: `op` ("predict", "explain" or "describe"), `request` (the
     PredictRequest or ExplainRequest as the client sent it), `model` and `version` (resolved by the gateway) and
-    `budget` (seconds left, as text; absent: no deadline).
+    `deadline` (seconds since the epoch, as text; absent: none).
     """
 
     DESCRIPTOR: _descriptor.Descriptor

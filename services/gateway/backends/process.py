@@ -4,18 +4,18 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Sequence
 
 import structlog
+
+from services.leash import leash
 
 log = structlog.get_logger()
 
 FIRST_PAUSE = 0.1  # seconds before a dead worker is started again; doubles up to LONGEST_PAUSE
 LONGEST_PAUSE = 10.0
 STABLE_SECONDS = 30.0  # a worker that lived this long starts again after the first pause
-LEASH = "services.gateway.backends.leash"
 
 
 class WorkerProcess:
@@ -67,12 +67,10 @@ class WorkerProcess:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _spawn(self) -> None:
-        leash = (sys.executable, "-m", LEASH, str(os.getpid()))
         # Shielded: a close in the middle of this must still learn the process id.
         spawning = asyncio.ensure_future(
             asyncio.create_subprocess_exec(
-                *leash,
-                *self._command,
+                *leash(self._command, signal.SIGKILL),
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
                 env=os.environ | {"ORT_DISABLE_TELEMETRY": "1"},

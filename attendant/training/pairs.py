@@ -1,0 +1,59 @@
+"""Tweets with the pictures they were posted with, as the trained encoder sees those.
+
+N photographs, R = 196 regions of d features.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from attendant.models.encoders import CompactEncoder
+from attendant.text import Vocabulary
+from attendant.training.examples import Example, Vocabularies, make_example
+from attendant.training.photographs import Photographs, cached_array
+from attendant.training.progress import Report
+from attendant.types import MAX_ATTRIBUTES, REGIONS
+
+NAMELESS = max(Vocabulary.PAD, Vocabulary.UNK) + 1  # pad and unknown are no words for a picture
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What an encoder makes of the photographs: `regions` float16 N x R x d; `words` N x 5, best first."""
+
+    regions: NDArray[np.float16]
+    words: NDArray[np.int64]
+
+
+def encode(
+    encoder: CompactEncoder, photographs: Photographs, cache: Path, device: torch.device, report: Report
+) -> Pictures:
+    """The encoder over all photographs, once; `cache` is the file that keeps the regions."""
+
+    def regions_of(part: slice) -> NDArray[np.float16]:
+        pixels = torch.from_numpy(photographs.pixels[part].copy()).to(device)
+        with torch.inference_mode():
+            return np.asarray(encoder(pixels).regions.half().cpu())
+
+    shape = (len(photographs), REGIONS, encoder.region_width)
+    on_disk = cached_array(cache, shape, np.float16, regions_of, report)
+    regions = np.array(on_disk)  # in memory: batches pick rows at random
+    with torch.inference_mode():
+        logits = encoder.attributes(torch.from_numpy(regions).float().mean(1).to(device))
+    words = logits[:, NAMELESS:].topk(MAX_ATTRIBUTES).indices + NAMELESS
+    return Pictures(regions, words.cpu().numpy())
+
+
+def posted_pairs(photographs: Photographs, pictures: Pictures, vocabularies: Vocabularies) -> list[Example]:
+    """The tweets of the photographs that have one, with the words that the encoder names; targets are 0."""
+    names = vocabularies.attributes.words
+    return [
+        make_example(
+            item.tweet, [names[word] for word in pictures.words[row]], 0.0, vocabularies, picture=row
+        )
+        for row, item in enumerate(photographs.items)
+        if item.tweet
+    ]
