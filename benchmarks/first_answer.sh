@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # How long from nothing to the first explained answer: clones this repository's last commit into an empty folder, runs
-# `make run` there in a bare environment (PATH, HOME and pip's settings), then the command that it prints.
+# `make run` there in a bare environment (PATH, HOME and pip's settings), then the command that it prints; and how long a
+# second `make run` takes until it is ready.
 # Usage: benchmarks/first_answer.sh [torchserve|embedded]
 set -euo pipefail
 
@@ -28,23 +29,37 @@ finish() {
 trap finish EXIT
 
 began=$EPOCHREALTIME
-say() { awk -v began="$began" -v now="$EPOCHREALTIME" -v line="$1" 'BEGIN { printf "%6.1f s  %s\n", now - began, line }'; }
+seconds() { awk -v began="$began" -v now="$EPOCHREALTIME" 'BEGIN { printf "%.1f", now - began }'; }
+say() { printf '%6s s  %s\n' "$(seconds)" "$1"; }
 
 git clone --quiet "$repository" "$place/attendant"
 cd "$place/attendant"
 say "cloned"
 mkfifo "$place/lines"
-bare make run BACKEND="$backend" >"$place/lines" 2>&1 &
-command=
-while IFS= read -r line; do
-  say "$line"
-  case $line in *"attendant explain "*) command=$line && break ;; esac
-done <"$place/lines"
-if [ -z "$command" ]; then
-  echo "the service did not start" >&2
-  exit 1
-fi
+
+# Starts the service and reads what it says until it is ready; `command` is then what it says to try.
+run() {
+  command=
+  bare make run BACKEND="$backend" >"$place/lines" 2>&1 &
+  while IFS= read -r line; do
+    say "$line"
+    case $line in *"attendant explain "*) command=$line && break ;; esac
+  done <"$place/lines"
+  if [ -z "$command" ]; then
+    echo "the service did not start" >&2
+    exit 1
+  fi
+}
+
+run
 bare bash -c "$command" >"$place/answer"
 say "answered"
+first=$(seconds)
 cat "$place/answer"
-awk -v began="$began" -v now="$EPOCHREALTIME" 'BEGIN { printf "from clone to first explained answer: %.1f s\n", now - began }'
+
+bare make stop
+began=$EPOCHREALTIME
+run
+second=$(seconds)
+echo "from clone to first explained answer: $first s"
+echo "second make run until ready: $second s"

@@ -7,16 +7,12 @@ order shuffled anew each round, and ratios are taken within a round, so that the
 """
 
 import asyncio
-import os
 import random
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -31,18 +27,19 @@ from rich.progress import Progress
 from rich.table import Table
 
 from attendant.archive import ServingConfig
+from attendant.channels import OPTIONS
 from attendant.torchserve.torchserve_pb2 import PredictionResponse, PredictionsRequest
 from attendant.types import Tweet
 from attendant.wire.envelope import Operation, Reply, Row
 from attendant.wire.requests import encode_predict_request
-from handlers.worker import open_archive
+from handlers.worker import Context, Handler, open_archive
+from services.stack.trial import running_stack
 
 ARCHIVE = Path("build/archives/sarcasm")
 TEXT = "Oh great, another Monday. I just LOVE waiting in line for 2 hours #blessed"
 CONCURRENCY = (1, 8, 32)
 BATCH = ServingConfig().batch_size
 IN_PROCESS, DIRECT, GATEWAY = "handler, in-process", "TorchServe, direct", "gateway + TorchServe"
-OPTIONS = [("grpc.max_receive_message_length", 1 << 24), ("grpc.max_send_message_length", 1 << 24)]
 
 Call = Callable[[], Awaitable[None]]
 
@@ -78,53 +75,8 @@ async def run_block(call: Call, requests: int, concurrency: int, measured: Measu
     measured.latencies.append(latencies)
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody has at this moment."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-@contextmanager
-def local_stack(backend: str) -> Iterator[tuple[int, int]]:
-    """A whole local stack on ports of its own: the gateway's gRPC port and TorchServe's."""
-    grpc_port, http_port, inference, management, metrics = free_ports(5)
-    with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {
-            "ATTENDANT_GRPC_PORT": str(grpc_port),
-            "ATTENDANT_HTTP_PORT": str(http_port),
-            "ATTENDANT_TORCHSERVE_ADDRESS": f"127.0.0.1:{inference}",
-            "ATTENDANT_TORCHSERVE_MANAGEMENT_ADDRESS": f"127.0.0.1:{management}",
-            "ATTENDANT_STACK_METRICS_ADDRESS": f"127.0.0.1:{metrics}",
-            "ATTENDANT_STACK_FOLDER": folder,
-        }
-        command = [sys.executable, "-m", "services.stack"]
-        process = subprocess.Popen(
-            [*command, "run", "--backend", backend], env=environment, stdout=subprocess.DEVNULL
-        )
-        try:
-            for _ in range(300):
-                if process.poll() is not None:
-                    raise SystemExit(f"the {backend} stack did not start")
-                if (
-                    subprocess.run(
-                        [*command, "status"], env=environment, capture_output=True, check=False
-                    ).returncode
-                    == 0
-                ):
-                    break
-                time.sleep(0.5)
-            yield grpc_port, inference
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def in_process(request: bytes, concurrency: int) -> Call:
+def in_process(handler: Handler, context: Context, request: bytes, concurrency: int) -> Call:
     """The handler itself, given as many rows at once as TorchServe would batch."""
-    handler, context = open_archive(ARCHIVE)
     rows = [Row(Operation.PREDICT, request, "sarcasm", "1").to_entries()]
     rows *= rows_a_call(IN_PROCESS, concurrency)
 
@@ -220,22 +172,26 @@ def verdict(console: Console, kind: str, alone: dict[str, Measured], busy: dict[
 
 async def bench(console: Console, photograph: bytes, rounds: int, requests: int) -> None:
     tweets = {"tweet with an image": Tweet(TEXT, photograph), "text alone": Tweet(TEXT)}
+    handler, context = open_archive(ARCHIVE)
     async with AsyncExitStack() as stack:
-        gateway_port, torchserve_port = stack.enter_context(local_stack("torchserve"))
-        embedded_port, _ = stack.enter_context(local_stack("embedded"))
-        channels = {
-            port: await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}", OPTIONS))
-            for port in (gateway_port, torchserve_port, embedded_port)
-        }
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        behind_torchserve, embedded = (
+            stack.enter_context(running_stack(backend, ARCHIVE.parent.resolve(), folder / backend))
+            for backend in ("torchserve", "embedded")
+        )
+        direct_channel, gateway_channel, embedded_channel = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(address, OPTIONS))
+            for address in (behind_torchserve.torchserve_address, behind_torchserve.address, embedded.address)
+        ]
         for kind, tweet in tweets.items():
             request = encode_predict_request("sarcasm", tweet)
             measured: dict[int, dict[str, Measured]] = {}
             for concurrency in CONCURRENCY:
                 targets = {
-                    IN_PROCESS: in_process(request, concurrency),
-                    DIRECT: direct(channels[torchserve_port], request),
-                    GATEWAY: through_gateway(channels[gateway_port], request),
-                    "gateway + embedded": through_gateway(channels[embedded_port], request),
+                    IN_PROCESS: in_process(handler, context, request, concurrency),
+                    DIRECT: direct(direct_channel, request),
+                    GATEWAY: through_gateway(gateway_channel, request),
+                    "gateway + embedded": through_gateway(embedded_channel, request),
                 }
                 with Progress(console=console, transient=True) as progress:
                     task = progress.add_task(

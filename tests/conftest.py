@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def archives() -> Path:
     """build/archives, up to date."""
-    from running_stack import current_archives
+    from current_archives import current_archives
 
     return current_archives()
 
@@ -44,7 +44,7 @@ def archives() -> Path:
 @pytest.fixture(scope="session")
 def _running(archives, tmp_path_factory):
     """Running stacks by backend, each started when it is first asked for."""
-    from running_stack import RunningStack
+    from services.stack.trial import RunningStack
 
     started: dict[str, RunningStack] = {}
 
@@ -75,6 +75,6 @@ def start_stack(archives, tmp_path):
     """`with start_stack(backend) as stack:` is a stack of the test's own, to be mistreated."""
     from functools import partial
 
-    from running_stack import running_stack
+    from services.stack.trial import running_stack
 
     return partial(running_stack, archives=archives, folder=tmp_path / "stack")

@@ -108,6 +108,7 @@ def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
     """Write fp16 safetensors (integers as they are); ValueError for a weight that fp16 cannot hold."""
     halves = {name: _half(name, tensor).cpu().contiguous() for name, tensor in weights.items()}
     save_file(halves, path)
+    path.chmod(0o644)  # safetensors makes files that only their owner may read
 
 
 def file_of(version: VersionManifest, role: str) -> FileEntry:

@@ -34,7 +34,7 @@ class SarcasmRecipe:
     encoder: EncoderRecipe = field(default_factory=EncoderRecipe)
     text: FusionRecipe = field(default_factory=FusionRecipe)
     # starts from the weights of the text stage
-    joint: FusionRecipe = field(default_factory=lambda: FusionRecipe(epochs=3, learning_rate=4e-4))
+    joint: FusionRecipe = field(default_factory=lambda: FusionRecipe(epochs=4, patience=4))
 
 
 def make_recipe(epochs: int | None, encoder_epochs: int | None) -> SarcasmRecipe:

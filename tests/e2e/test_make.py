@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from running_stack import free_ports
 
 from services.stack import state
 from services.stack.proc import family
+from services.stack.trial import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 

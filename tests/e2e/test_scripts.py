@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running_stack import free_ports
 
 from services.stack import state
 from services.stack.proc import family, wait_gone
+from services.stack.trial import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -55,7 +55,7 @@ def test_explain_prints_a_readable_answer(address: str, service: CannedService, 
     assert result.exit_code == 0, result.output
     for expected in (
         "sarcastic, 87.5%",
-        "How much each input counted",
+        "How much weight each input got",
         "what a great day",
         "guided by attributes",
         "row ",

@@ -85,6 +85,17 @@ def test_who_is_never_ready_is_given_up_and_every_log_is_shown(stack):
     assert "worker died" in said
 
 
+def test_a_long_wait_is_not_a_silent_one(stack, monkeypatch):
+    monkeypatch.setattr("services.stack.supervisor._TELL_SECONDS", 0.3)
+    ready_at = time.monotonic() + 0.8
+    supervisor = stack.supervise(
+        stack.program("gateway", STAYS), is_ready=lambda: time.monotonic() > ready_at, start_seconds=60
+    )
+    assert supervisor.wait_until_ready()
+    assert 1 <= len(stack.said) <= 2
+    assert all(line.startswith("not ready yet after") for line in stack.said)
+
+
 def test_a_request_to_stop_ends_the_wait_and_the_watch(stack):
     supervisor = stack.supervise(stack.program("gateway", STAYS), is_ready=lambda: False, start_seconds=60)
     threading.Timer(0.2, supervisor.ask_to_stop).start()

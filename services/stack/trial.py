@@ -1,6 +1,8 @@
-"""Real stacks for tests: the supervisor as a process, on free ports, with its state in a folder of its own."""
+"""A whole stack on trial: the supervisor as a process, on free ports, with its state in a folder of its own.
 
-import fcntl
+For tests and benchmarks, which need several at once and want to mistreat them.
+"""
+
 import os
 import socket
 import sys
@@ -11,14 +13,12 @@ from pathlib import Path
 
 import grpc
 
-from attendant.archive import HANDLERS, build_archives
 from attendant.channels import OPTIONS, SERVICE
-from attendant.manifest import ManifestError, read_store
 from services.stack import state
 from services.stack.children import Child, Program
 from services.stack.proc import Process, family
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 WORKERS = (b"model_service_worker.py", b"handlers.worker")
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
@@ -33,12 +33,13 @@ class RunningStack:
         self.folder = folder
         self.address = f"127.0.0.1:{grpc_port}"
         self.http = f"http://127.0.0.1:{http_port}"
+        self.torchserve_address = f"127.0.0.1:{others[0]}"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANT_")}
         environment = clean | {
             "ATTENDANT_ARCHIVES": str(archives),
             "ATTENDANT_GRPC_PORT": str(grpc_port),
             "ATTENDANT_HTTP_PORT": str(http_port),
-            "ATTENDANT_TORCHSERVE_ADDRESS": f"127.0.0.1:{others[0]}",
+            "ATTENDANT_TORCHSERVE_ADDRESS": self.torchserve_address,
             "ATTENDANT_TORCHSERVE_MANAGEMENT_ADDRESS": f"127.0.0.1:{others[1]}",
             "ATTENDANT_STACK_METRICS_ADDRESS": f"127.0.0.1:{others[2]}",
             "ATTENDANT_STACK_FOLDER": str(folder),
@@ -53,8 +54,8 @@ class RunningStack:
 
     def call(self, method: str, request: bytes, timeout: float = 30.0) -> bytes:
         """One unary call, bytes in and bytes out, without retries."""
-        answer: bytes = self._channel.unary_unary(f"/{SERVICE}/{method}")(request, timeout=timeout)
-        return answer
+        ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(f"/{SERVICE}/{method}")
+        return ask(request, timeout=timeout)
 
     def processes(self) -> list[Process]:
         """The supervisor and all below it."""
@@ -96,33 +97,6 @@ def running_stack(backend: str, archives: Path, folder: Path, **variables: str) 
         yield stack
     finally:
         stack.stop()
-
-
-def current_archives() -> Path:
-    """build/archives, built first where model_store or a handler changed since. One process builds, others wait."""
-    built = ROOT / "build" / "archives"
-    built.mkdir(parents=True, exist_ok=True)
-    with (built.parent / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_current(built):
-            for _ in build_archives(ROOT / "model_store", built):
-                pass
-    return built
-
-
-def _is_current(built: Path) -> bool:
-    for name, manifest in read_store(ROOT / "model_store").items():
-        archive = built / manifest.archive
-        handler = f"{manifest.archive}_handler.py"
-        try:
-            served = read_store(archive)[name]
-            same_handler = (archive / handler).read_bytes() == (HANDLERS / handler).read_bytes()
-        except (ManifestError, KeyError, OSError):
-            return False
-        digests = [{v: version.digest for v, version in one.versions.items()} for one in (manifest, served)]
-        if digests[0] != digests[1] or not same_handler:
-            return False
-    return True
 
 
 def _command(process: Process) -> bytes:
