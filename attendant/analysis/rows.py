@@ -20,11 +20,12 @@ class DataError(AttendantError):
 
 @dataclass(frozen=True)
 class TweetRow:
-    """A labelled tweet; `label` 1 is sarcastic. `attributes` may be empty (text alone)."""
+    """A labelled tweet; `label` 1 is sarcastic. `attributes` may be empty (text alone). `where`: its file and row."""
 
     text: str
     label: int
     attributes: tuple[str, ...]
+    where: str = ""
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -73,7 +74,7 @@ def _tweet(row: dict[str, Any], text_field: str, label_field: str, where: str) -
     attributes = row.get("attributes", [])
     if not isinstance(attributes, list) or not all(isinstance(word, str) for word in attributes):
         raise DataError(f"{where}: field 'attributes' is {attributes!r}, not a list of words")
-    return TweetRow(text, int(label), tuple(attributes))
+    return TweetRow(text, int(label), tuple(attributes), where)
 
 
 def _field(row: dict[str, Any], field: str, where: str) -> Any:

@@ -1,5 +1,6 @@
 """`attendant archive`: build what TorchServe and the embedded worker load."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +16,15 @@ def archive(
         "build/archives"
     ),
     mar: Annotated[bool, typer.Option(help="Also write a .mar file of each.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Build the archives: weights become ONNX graphs, beside the handler and the manifest."""
     from attendant.archive import build_archives  # noqa: PLC0415 - imports torch
 
-    console = Console()
-    with console.status("exporting the models to ONNX …"):
-        for built in build_archives(model_store, output, mar=mar):
-            console.print(f"built {built}")
+    with Console(stderr=True).status("exporting the models to ONNX …"):
+        built = [str(archive) for archive in build_archives(model_store, output, mar=mar)]
+    if as_json:
+        typer.echo(json.dumps({"built": built}))
+    else:
+        for archive_folder in built:
+            typer.echo(f"built {archive_folder}")

@@ -63,7 +63,7 @@ def _inputs(result: ExplainResult) -> Iterator[RenderableType]:
 
 
 def _words(axis: Axis, shown: tuple[View, ...]) -> Iterator[RenderableType]:
-    yield _title("Words", "the tweet as the model reads it; the redder, the more weight")
+    yield _title("Words", "the tweet as the model reads it, shaded by weight where there are colours")
     line = Text("  ")
     for label, shade in zip(axis.labels, shown[0].shades, strict=True):
         line.append(plain(label), _highlight(float(shade))).append(" ")
@@ -76,7 +76,11 @@ def _words(axis: Axis, shown: tuple[View, ...]) -> Iterator[RenderableType]:
 
 
 def _regions(axis: Axis, shown: tuple[View, ...]) -> Iterator[RenderableType]:
-    yield _title("Image", f"{axis.grid_rows} by {axis.grid_columns} cells; the strongest of each")
+    even = 1 / (axis.grid_rows * axis.grid_columns)
+    yield _title(
+        "Image",
+        f"{axis.grid_rows} by {axis.grid_columns} cells; the strongest of each (evenly spread: {even:.1%})",
+    )
     table = _table()
     for view in shown:
         cells = (

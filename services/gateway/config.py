@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from attendant.images import MAX_IMAGE_BYTES, MAX_PIXELS
 
 PREFIX = "ATTENDANT_"
+MESSAGE_BYTES = 16 * 1024 * 1024
 # Variables of the same prefix that other commands read.
 OTHERS = frozenset(
     {
@@ -56,15 +57,15 @@ class GatewaySettings(BaseSettings):
         "127.0.0.1:7071", description="TorchServe's gRPC management address"
     )
 
-    max_message_bytes: Bytes = Field(16 * 1024 * 1024, description="largest request")
-    # The handlers decode no more than these defaults, so they can only be lowered.
+    max_message_bytes: Bytes = Field(MESSAGE_BYTES, le=MESSAGE_BYTES, description="largest request")
+    # The workers take no larger messages and decode no larger images than these defaults: they can only be lowered.
     max_image_bytes: Bytes = Field(
         MAX_IMAGE_BYTES, le=MAX_IMAGE_BYTES, description="largest image, as a file"
     )
     max_image_pixels: Bytes = Field(
         MAX_PIXELS, le=MAX_PIXELS, description="largest image, width times height"
     )
-    max_text_bytes: Bytes = Field(16_384, description="longest text, in UTF-8")
+    max_text_bytes: Bytes = Field(16_384, le=MESSAGE_BYTES, description="longest text, in UTF-8")
     max_in_flight: Annotated[int, Field(ge=1)] = Field(
         64, description="requests of one model with the backend at a time; below TorchServe's jobQueueSize"
     )

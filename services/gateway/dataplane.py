@@ -58,7 +58,7 @@ class DataPlane:
         """A PredictRequest's PredictResponse."""
         with self.observer.request("Predict") as observed:
             deadline = self._deadline(budget)
-            question = self._known(self.validator.predict(request), observed)
+            question = self.validator.predict(request, observed)
             answer = await self._ask(question, deadline, self.admission.slot(question.model.name))
             return finish_predict_response(
                 answer.response, self._finished(answer.timing, observed), question.request_id
@@ -68,7 +68,7 @@ class DataPlane:
         """An ExplainRequest's ExplainResponse. Bulk work waits for its turn; else a full lane is a refusal."""
         with self.observer.request("ExplainStream" if bulk else "Explain") as observed:
             deadline = None if bulk and budget is None else self._deadline(budget)
-            question = self._known(self.validator.explain(request), observed)
+            question = self.validator.explain(request, observed)
             key = _key(question)
             status = _COMPUTED[question.cache_mode]
             answer = await self._look_up(key) if question.cache_mode is CacheMode.USE else None
@@ -92,12 +92,6 @@ class DataPlane:
 
     def _deadline(self, budget: float | None) -> float:
         return self.clock() + (self.default_budget if budget is None else budget - MARGIN)
-
-    @staticmethod
-    def _known(question: Question, observed: Observation) -> Question:
-        observed.model = question.model.name
-        observed.request_id = question.request_id
-        return question
 
     async def _look_up(self, key: str) -> Answer | None:
         response = await self.cache.get(key)

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -104,7 +104,11 @@ class Http:
     async def _answer(
         self, request: Request, question: PredictRequest | ExplainRequest, answer: Message, call: Call
     ) -> Response:
-        read_json(await self._body(request), question)
+        try:
+            body = await self._body(request)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+        read_json(body, question)
         model = request.path_params["model"]
         if question.model not in ("", model):
             raise invalid("model", f"it is {question.model[:64]!r}, but the path names {model[:64]!r}")

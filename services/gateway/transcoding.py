@@ -1,6 +1,7 @@
 """JSON and the messages of the contract, both ways, as proto3 JSON has it."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -11,6 +12,8 @@ from google.protobuf.message_factory import GetMessageClass
 
 from attendant.errors import AttendantError, Reason, Violation, invalid
 from attendant.v1.service_pb2 import ExplainRequest, PredictRequest
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 
 
 def read_json(body: bytes, message: PredictRequest | ExplainRequest) -> None:
@@ -24,6 +27,11 @@ def read_json(body: bytes, message: PredictRequest | ExplainRequest) -> None:
         raise invalid("request", f"the body is not JSON: {error}") from None
     if not isinstance(data, dict):
         raise invalid("request", "the body must be a JSON object")
+    foreign = tuple(_not_base64(data, message.DESCRIPTOR, ""))
+    if foreign:
+        raise AttendantError(
+            "; ".join(f"{one.field}: {one.description}" for one in foreign), Reason.INVALID_INPUT, foreign
+        )
     try:
         json_format.ParseDict(data, message)
     except (json_format.ParseError, ValueError) as error:
@@ -41,6 +49,29 @@ def write_json(message: Message, *, whole: bool = True) -> bytes:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
+
+
+def _not_base64(data: Any, descriptor: Descriptor, path: str) -> Iterator[Violation]:
+    """Fields of bytes with characters that are no base64: json_format would drop those and read the rest."""
+    if not isinstance(data, dict):
+        return
+    fields = {name: field for field in descriptor.fields for name in (field.name, field.json_name)}
+    for name, value in data.items():
+        field = fields.get(name)
+        if field is None:
+            continue
+        place = path + field.name
+        if (
+            field.type == FieldDescriptor.TYPE_BYTES
+            and isinstance(value, str)
+            and not _BASE64.fullmatch(value)
+        ):
+            yield Violation(place, "it is not base64")
+        elif field.message_type is not None and isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from _not_base64(item, field.message_type, f"{place}[{index}].")
+        elif field.message_type is not None:
+            yield from _not_base64(value, field.message_type, place + ".")
 
 
 def _problems(data: Any, descriptor: Descriptor, path: str) -> Iterator[Violation]:

@@ -20,6 +20,7 @@ from attendant.v1.service_pb2 import ExplainRequest, PredictRequest
 from attendant.wire.envelope import Operation, Row
 from attendant.wire.requests import CacheMode
 from services.gateway.instances import Limits, instance_violations
+from services.gateway.observer import Observation
 
 REQUEST_ID_BYTES = 128
 CACHE_MODES: Mapping[int, CacheMode] = {
@@ -55,27 +56,29 @@ class Validator:
         self._models = models
         self._limits = limits
 
-    def predict(self, request: bytes) -> Question:
-        """A PredictRequest."""
+    def predict(self, request: bytes, observed: Observation | None = None) -> Question:
+        """A PredictRequest; `observed` learns whom it is for before anything is refused."""
         message = PredictRequest()
         self._parse(message, request)
-        model, version = self._find(message)
+        observed = observed or Observation(started=0.0)
+        model, version = self._find(message, observed)
         self._refuse(self._violations(message, model))
         return Question(
             operation=Operation.PREDICT,
             request=request,
             model=model,
             version=version,
-            request_id=message.request_id or uuid.uuid4().hex,
+            request_id=observed.request_id,
             instance=message.instance,
             options=explanation_pb2.ExplainOptions(),
         )
 
-    def explain(self, request: bytes) -> Question:
-        """An ExplainRequest."""
+    def explain(self, request: bytes, observed: Observation | None = None) -> Question:
+        """An ExplainRequest; `observed` as for `predict`."""
         message = ExplainRequest()
         self._parse(message, request)
-        model, version = self._find(message)
+        observed = observed or Observation(started=0.0)
+        model, version = self._find(message, observed)
         self._refuse([*self._violations(message, model), *_cache_mode_violations(message)])
         for option, _ in message.options.ListFields():
             if option.name not in model.methods:
@@ -85,7 +88,7 @@ class Validator:
             request=request,
             model=model,
             version=version,
-            request_id=message.request_id or uuid.uuid4().hex,
+            request_id=observed.request_id,
             instance=message.instance,
             options=message.options,
             cache_mode=CACHE_MODES[message.cache_mode],
@@ -101,12 +104,17 @@ class Validator:
         except DecodeError:
             raise invalid("request", f"these bytes are no {message.DESCRIPTOR.full_name}") from None
 
-    def _find(self, message: PredictRequest | ExplainRequest) -> tuple[ModelManifest, VersionManifest]:
+    def _find(
+        self, message: PredictRequest | ExplainRequest, observed: Observation
+    ) -> tuple[ModelManifest, VersionManifest]:
+        if len(message.request_id.encode()) <= REQUEST_ID_BYTES:
+            observed.request_id = message.request_id or uuid.uuid4().hex
         if not message.model:
             raise invalid("model", f"name one of: {', '.join(self._models)}")
         model = self._models.get(message.model)
         if model is None:
             raise model_not_found(message.model, tuple(self._models))
+        observed.model = model.name
         return model, model.version_or_default(message.version)
 
     def _violations(

@@ -11,8 +11,8 @@ from services.stack.children import Program
 from services.stack.config import Settings, split_address
 
 _LOG_CONFIGURATION = Path(__file__).with_name("log4j2.xml")
-# The heap holds requests on their way to a worker, 16 MiB each at most; 250 MB is what it takes idle.
-_JAVA_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+# A limit, not a size: 64 requests in flight of up to 16 MiB each, in Java's several copies; idle it takes 250 MB.
+_JAVA_OPTIONS = ("-Xmx3g", "-XX:+UseSerialGC", "-XX:-UsePerfData")
 
 _GRACE_SECONDS = 15.0  # it takes 2.4 to 4.9
 

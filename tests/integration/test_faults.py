@@ -68,6 +68,7 @@ def test_a_worker_killed_under_load_comes_back(start_stack, backend):
         wait_until(lambda: load.answered_after(killed), RECOVERY, "answer after the worker died")
         (replacement,) = stack.workers()
     assert replacement != worker
+    assert any(asked < killed < over for asked, _, over in load.asked), "the load had nothing in flight"
     failures = Counter(code for _, code, _ in load.asked if code is not None)
     assert set(failures) <= {grpc.StatusCode.UNAVAILABLE}
 

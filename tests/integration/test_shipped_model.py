@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attendant.analysis.rows import read_tweets
+from attendant.analysis.sarcasm import evaluate_sarcasm
 from attendant.models.sarcasm import SarcasmModel
 from attendant.types import Tweet
 
@@ -65,6 +67,13 @@ def assert_close(left, right, tolerance):
 def test_onnx_runtime_agrees_with_torch_on_200_real_rows(served, eager, tweets):
     assert len(tweets) == 200
     assert_close(answers(served, tweets, 8), answers(eager, tweets, 8), 1e-4)
+
+
+def test_the_shipped_weights_reach_their_floor(shared_data, eager):
+    labelled = read_tweets(shared_data / "sarcasm" / "sarcasm_valid.jsonl.gz")
+    scores = evaluate_sarcasm(eager, labelled, lambda _done, _total: None)
+    assert scores.n == 2410
+    assert scores.accuracy >= 0.80
 
 
 def test_a_row_alone_is_a_row_in_a_batch_of_eight(served, tweets):

@@ -53,6 +53,16 @@ async def test_images_are_base64(gateway, encode):
     assert PredictRequest.FromString(gateway.worker.rows[0].request).instance.tweet.image == png()
 
 
+@pytest.mark.parametrize("spoilt", ["!!!", "AA!!AA==", "AAAA\n", "A=AA"])
+async def test_what_is_no_base64_is_refused(gateway, spoilt):
+    body = {"instance": {"tweet": {"text": "x", "image": spoilt}}}
+    answer = await gateway.http.post("/v1/models/sarcasm:predict", json=body)
+    assert answer.status_code == 400
+    (violation,) = detail(answer.json(), "BadRequest")["field_violations"]
+    assert violation["field"] == "instance.tweet.image"
+    assert not gateway.worker.rows
+
+
 async def test_both_spellings_are_taken(gateway):
     for spelling in ({"requestId": "a"}, {"request_id": "a"}):
         answer = await gateway.http.post("/v1/models/sarcasm:predict", json=TWEET | spelling)

@@ -266,6 +266,15 @@ async def test_two_gateways_share_nothing(launch):
         assert await one.metric(series) == await two.metric(series) == 1
 
 
+async def test_a_refused_request_is_counted_for_its_model_and_keeps_its_name(gateway):
+    _, status = await failure(
+        gateway.call("Predict", encode_predict_request("sarcasm", Tweet(), request_id="mine"))
+    )
+    assert status.metadata["request_id"] == "mine"
+    refused = 'attendant_requests_total{code="INVALID_ARGUMENT",method="Predict",model="sarcasm"}'
+    assert await gateway.metric(refused) == 1
+
+
 async def test_requests_are_counted_by_code_and_unknown_models_together(gateway):
     await gateway.call("Predict", PREDICT)
     for name in ("evil-1", "evil-2"):
