@@ -205,8 +205,8 @@ async def bench(console: Console, photograph: bytes, rounds: int, requests: int)
 
 
 def main(
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds that are counted.")] = 10,
-    requests: Annotated[int, typer.Option(min=32, help="Requests to each target in a round.")] = 96,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds that are counted.")] = 5,
+    requests: Annotated[int, typer.Option(min=32, help="Requests to each target in a round.")] = 64,
 ) -> None:
     """Compare the handler, TorchServe and the gateway with each backend, side by side."""
     photograph = Path(get_sample_data("grace_hopper.jpg", asfileobj=False)).read_bytes()
