@@ -4,7 +4,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class TweetRow:
     text: str
     label: int
     attributes: tuple[str, ...]
-    where: str = ""
+    where: str = field(default="", compare=False)
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

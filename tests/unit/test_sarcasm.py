@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny_store import CLASSES, build_tiny_store
 
+from attendant.analysis.rows import DataError, TweetRow
+from attendant.analysis.sarcasm import evaluate_sarcasm
 from attendant.archive import build_archives
 from attendant.errors import AttendantError, Reason
 from attendant.manifest import read_manifest
@@ -178,6 +180,12 @@ def test_bad_input_names_its_field(model, tweet, field):
         model.prepare(tweet)
     assert caught.value.reason is Reason.INVALID_INPUT
     assert [violation.field for violation in caught.value.violations] == [field]
+
+
+def test_a_row_that_would_be_refused_is_named(torch_model):
+    rows = [TweetRow("fun", 1, ()), TweetRow("https://t.co/abcdef", 0, (), "rows.jsonl: row 7")]
+    with pytest.raises(DataError, match=r"rows\.jsonl: row 7: instance\.tweet\.text"):
+        evaluate_sarcasm(torch_model, rows, lambda _done, _total: None)
 
 
 def test_a_prediction_is_calibrated_and_named(model):
