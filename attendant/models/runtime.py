@@ -1,7 +1,9 @@
 """ONNX Runtime: where a model really runs. The only importer of onnxruntime."""
 
+import io
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from attendant.types import Runtime
 
 DEVICE_VARIABLE = "ATTENDANT_DEVICE"
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-_ERRORS_ONLY = 3
+_ERRORS_ONLY, _FATAL_ONLY = 3, 4
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +80,7 @@ def open_session(path: Path, threads: int | None = None, device: str | None = No
     )  # idle threads leave the cores alone
     session = Session(onnxruntime.InferenceSession(path, options, providers=_providers(device)), threads)
     if session.runtime.device != device:
-        log.warning("device_not_obtained", asked=device, provider=session.provider, model=path.name)
+        _say_not_obtained(device, session.provider)
     return session
 
 
@@ -95,5 +97,13 @@ def _built_for_cuda() -> bool:
 
 @cache
 def _preload_cuda() -> None:
-    """Let ONNX Runtime find the CUDA libraries that came as wheels."""
-    onnxruntime.preload_dlls()
+    """Let ONNX Runtime find the CUDA libraries that came as wheels; should it not, `_say_not_obtained` says so."""
+    onnxruntime.set_default_logger_severity(_FATAL_ONLY)
+    with redirect_stdout(io.StringIO()):  # it prints what it does not find
+        onnxruntime.preload_dlls()
+
+
+@cache
+def _say_not_obtained(asked: str, provider: str) -> None:
+    """Once a process, however many models it opens."""
+    log.warning("device_not_obtained", asked=asked, provider=provider)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.cbook import get_sample_data
 
 from attendant.analysis.rows import read_tweets
 from attendant.analysis.sarcasm import evaluate_sarcasm
@@ -79,3 +80,15 @@ def test_the_shipped_weights_reach_their_floor(shared_data, eager):
 def test_a_row_alone_is_a_row_in_a_batch_of_eight(served, tweets):
     some = tweets[100:180]
     assert_close(answers(served, some, 8), answers(served, some, 1), 1e-5)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_the_shipped_model_says_so_and_agrees(archives, eager, monkeypatch):
+    monkeypatch.setenv("ATTENDANT_DEVICE", "cuda")
+    on_gpu = SarcasmModel.open_served(archives / "sarcasm" / "sarcasm")
+    if on_gpu.runtime.device == "cpu":
+        pytest.skip("no CUDA device, or onnxruntime-gpu is not installed")
+    assert on_gpu.runtime.provider == "CUDAExecutionProvider"
+    photograph = Path(get_sample_data("grace_hopper.jpg", asfileobj=False)).read_bytes()
+    asked = [Tweet("so much fun", photograph), Tweet("another monday"), Tweet(attributes=("dog", "screen"))]
+    assert_close(answers(on_gpu, asked, 3), answers(eager, asked, 3), 1e-3)

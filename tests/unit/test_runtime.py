@@ -47,8 +47,10 @@ def test_cuda_that_is_not_there_is_said_once_and_the_cpu_used(
     doubling: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime, "_built_for_cuda", lambda: False)
+    runtime._say_not_obtained.cache_clear()
     with capture_logs() as lines:
         session = open_session(doubling, device="cuda:0")
+        open_session(doubling, device="cuda:0")
     assert session.runtime.device == "cpu"
     assert [(line["event"], line["asked"], line["provider"]) for line in lines] == [
         ("device_not_obtained", "cuda:0", CPU)
