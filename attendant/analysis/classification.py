@@ -1,9 +1,12 @@
 """How good a binary classifier is: pure numpy. N examples; labels 0 or 1, 1 being the positive class."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from attendant.statistics.intervals import RESAMPLES, SEED, Estimate, bootstrap, proportion
 
 ECE_BINS = 15
 
@@ -25,6 +28,38 @@ class ClassificationScores:
     ece: float
     n: int
 
+    def __str__(self) -> str:
+        return f"accuracy {self.accuracy:.4f}, F1 {self.f1:.4f}, calibration error {self.ece:.3f} ({self.n} rows)"
+
+
+@dataclass(frozen=True)
+class ClassificationEstimates:
+    """The scores, each with its 95 % interval.
+
+    The interval of `ece` is for the error itself, without what the chance of few rows in a bin adds to the figure.
+    `ece_if_calibrated` is what a model would score on these rows if its probabilities were true: the mean, and where
+    95 % of such scores lie. A figure inside it is no sign of miscalibration.
+    """
+
+    accuracy: Estimate
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+    ece: Estimate
+    ece_if_calibrated: Estimate
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Bins of P(positive), of equal width: examples (`counts`), their mean P (`forecast`), positive share (`observed`).
+
+    The last two are NaN in an empty bin.
+    """
+
+    counts: NDArray[np.int64]
+    forecast: Probabilities
+    observed: Probabilities
+
 
 def score(labels: Labels, probabilities: Probabilities, threshold: float = 0.5) -> ClassificationScores:
     """Scores of P(positive), N, against labels, N; positive from `threshold` on.
@@ -35,15 +70,35 @@ def score(labels: Labels, probabilities: Probabilities, threshold: float = 0.5) 
     predicted = probabilities >= threshold
     positive = labels == 1
     hits = int((predicted & positive).sum())
-    precision = _ratio(hits, int(predicted.sum()))
-    recall = _ratio(hits, int(positive.sum()))
     return ClassificationScores(
         accuracy=float((predicted == positive).mean()),
-        precision=precision,
-        recall=recall,
-        f1=_ratio(2 * precision * recall, precision + recall),
+        precision=_ratio(hits, int(predicted.sum())),
+        recall=_ratio(hits, int(positive.sum())),
+        f1=float(_f1(predicted, positive)),
         ece=calibration_error(labels, probabilities),
         n=len(labels),
+    )
+
+
+def estimate(
+    labels: Labels, probabilities: Probabilities, threshold: float = 0.5, seed: int = SEED
+) -> ClassificationEstimates:
+    """What `score` gives, with intervals: Wilson's for shares, bootstraps over rows for F1 and calibration error.
+
+    Raises ValueError as `score` does.
+    """
+    _check(labels, probabilities)
+    predicted = probabilities >= threshold
+    positive = labels == 1
+    hits = int((predicted & positive).sum())
+    error = bootstrap(_calibration_errors, labels, probabilities, method="basic", seed=seed)
+    return ClassificationEstimates(
+        accuracy=proportion(int((predicted == positive).sum()), len(labels)),
+        precision=proportion(hits, int(predicted.sum())),
+        recall=proportion(hits, int(positive.sum())),
+        f1=bootstrap(_f1, predicted, positive, seed=seed),
+        ece=replace(error, low=max(0.0, error.low), high=max(0.0, error.high)),
+        ece_if_calibrated=_error_if_calibrated(probabilities, seed),
     )
 
 
@@ -53,9 +108,55 @@ def calibration_error(labels: Labels, probabilities: Probabilities, bins: int = 
     Bin b of n is [b / n, (b + 1) / n), the last one closed.
     """
     _check(labels, probabilities)
-    bin_of = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
-    gaps = np.bincount(bin_of, weights=labels - probabilities, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    return float(_calibration_errors(labels, probabilities, bins=bins))
+
+
+def reliability(labels: Labels, probabilities: Probabilities, bins: int = ECE_BINS) -> Reliability:
+    """What the calibration error is made of, bin by bin."""
+    _check(labels, probabilities)
+    bin_of = _bin(probabilities, bins)
+    counts = np.bincount(bin_of, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        forecast = np.bincount(bin_of, probabilities, bins) / counts
+        observed = np.bincount(bin_of, labels, bins) / counts
+    return Reliability(counts, forecast, observed)
+
+
+def _bin(probabilities: Probabilities, bins: int) -> NDArray[np.int64]:
+    return np.minimum((probabilities * bins).astype(np.int64), bins - 1)
+
+
+def _calibration_errors(
+    labels: NDArray[Any],
+    probabilities: Probabilities,
+    axis: int = -1,  # noqa: ARG001 - always the last
+    bins: int = ECE_BINS,
+) -> NDArray[np.float64]:
+    """Labels and probabilities S x N, or N, to errors S, or one."""
+    shape = labels.shape[:-1]
+    sets = int(np.prod(shape))
+    bin_of = _bin(probabilities, bins).reshape(sets, -1) + bins * np.arange(sets)[:, None]
+    gaps = np.bincount(bin_of.ravel(), (labels - probabilities).ravel(), bins * sets)
+    return np.asarray(np.abs(gaps).reshape(*shape, bins).sum(-1) / labels.shape[-1])
+
+
+def _error_if_calibrated(probabilities: Probabilities, seed: int) -> Estimate:
+    """Labels are drawn from the probabilities themselves."""
+    generator = np.random.default_rng(seed)
+    errors = np.array(
+        [
+            _calibration_errors(generator.random(len(probabilities)) < probabilities, probabilities)
+            for _ in range(RESAMPLES)
+        ]
+    )
+    low, high = np.quantile(errors, (0.025, 0.975))
+    return Estimate(float(errors.mean()), float(low), float(high))
+
+
+def _f1(predicted: NDArray[np.bool_], positive: NDArray[np.bool_], axis: int = -1) -> NDArray[np.float64]:
+    """2 hits / (predicted + positive), 0 where there is neither."""
+    hits = (predicted & positive).sum(axis)
+    return np.asarray(2 * hits / np.maximum(predicted.sum(axis) + positive.sum(axis), 1))
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -1,10 +1,11 @@
 """The sarcasm model on labelled tweets, through the same code that serves it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from attendant.analysis.classification import ClassificationScores, score
+from attendant.analysis.classification import ClassificationScores, Labels, Probabilities, score
 from attendant.analysis.rows import DataError, TweetRow
 from attendant.errors import AttendantError
 from attendant.models.sarcasm import PreparedTweet, SarcasmModel
@@ -13,10 +14,23 @@ from attendant.types import Tweet
 BATCH = 64
 
 
-def evaluate_sarcasm(
+@dataclass(frozen=True)
+class Forecasts:
+    """What N rows are, and P(sarcastic) as the model sees it; both N."""
+
+    labels: Labels
+    probabilities: Probabilities
+
+
+def show(tweet: TweetRow, *, text: bool = True, attributes: bool = True) -> TweetRow:
+    """The row with nothing but what is to be shown of it."""
+    return replace(tweet, text=tweet.text if text else "", attributes=tweet.attributes if attributes else ())
+
+
+def forecast(
     model: SarcasmModel, tweets: Sequence[TweetRow], report: Callable[[int, int], None]
-) -> ClassificationScores:
-    """Scores of the model's labels and probabilities.
+) -> Forecasts:
+    """The model's probabilities. `report` gets the rows done and all rows.
 
     Raises DataError, naming the row, for a tweet that the service would refuse.
     """
@@ -26,8 +40,15 @@ def evaluate_sarcasm(
         prepared = [_prepare(model, row) for row in rows]
         probabilities += [outcome.prediction.probability for outcome in model.infer(prepared)]
         report(len(probabilities), len(tweets))
-    labels = np.array([tweet.label for tweet in tweets])
-    return score(labels, np.array(probabilities), model.threshold)
+    return Forecasts(np.array([tweet.label for tweet in tweets]), np.array(probabilities))
+
+
+def evaluate_sarcasm(
+    model: SarcasmModel, tweets: Sequence[TweetRow], report: Callable[[int, int], None]
+) -> ClassificationScores:
+    """Scores of the model's labels and probabilities. Raises DataError as `forecast` does."""
+    forecasts = forecast(model, tweets, report)
+    return score(forecasts.labels, forecasts.probabilities, model.threshold)
 
 
 def _prepare(model: SarcasmModel, row: TweetRow) -> PreparedTweet:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attendant.analysis.classification import calibration_error, score
+from attendant.analysis.classification import calibration_error, estimate, reliability, score
 
 
 def test_closed_form():
@@ -63,3 +63,56 @@ def test_against_plain_counting(rows):
 def test_refuses(labels, probabilities, message):
     with pytest.raises(ValueError, match=message):
         score(np.array(labels, dtype=np.int64), np.array(probabilities))
+
+
+def forecasts(count=600, slope=1.0, seed=0):
+    """Probabilities, and labels drawn from sigmoid(slope * their log-odds)."""
+    generator = np.random.default_rng(seed)
+    probabilities = generator.uniform(0.02, 0.98, count)
+    odds = np.log(probabilities / (1 - probabilities))
+    return (generator.random(count) < 1 / (1 + np.exp(-slope * odds))).astype(np.int64), probabilities
+
+
+def test_estimates_are_the_scores_and_their_intervals():
+    labels, probabilities = forecasts()
+    scores, estimates = score(labels, probabilities), estimate(labels, probabilities)
+    for name in ("accuracy", "precision", "recall", "f1", "ece"):
+        assert getattr(estimates, name).value == pytest.approx(getattr(scores, name)), name
+    for name in ("accuracy", "precision", "recall", "f1"):
+        one = getattr(estimates, name)
+        assert one.low < one.value < one.high, name
+        assert one.high - one.low < 0.15, name
+    assert estimate(labels, probabilities) == estimates
+
+
+def test_true_probabilities_have_an_error_that_chance_explains():
+    labels, probabilities = forecasts()
+    found = estimate(labels, probabilities)
+    assert found.ece_if_calibrated.low < found.ece.value < found.ece_if_calibrated.high
+    assert found.ece_if_calibrated.low > 0.02  # what forty rows a bin do by chance
+    assert found.ece.low < 0.01  # ... is left out of the interval
+
+
+def test_overconfident_probabilities_have_more():
+    labels, probabilities = forecasts(slope=0.3)
+    found = estimate(labels, probabilities)
+    assert found.ece.value > found.ece_if_calibrated.high
+    assert found.ece.low > 0.05
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1)), min_size=1, max_size=60))
+def test_the_bins_add_up_to_the_calibration_error(rows):
+    labels = np.array([label for label, _ in rows])
+    probabilities = np.array([probability for _, probability in rows])
+    bins = reliability(labels, probabilities)
+    assert bins.counts.sum() == len(rows)
+    filled = bins.counts > 0
+    assert np.isnan(bins.forecast[~filled]).all()
+    gaps = np.abs(bins.forecast - bins.observed)[filled] @ bins.counts[filled] / len(rows)
+    assert gaps == pytest.approx(calibration_error(labels, probabilities))
+
+
+def test_estimates_of_nothing_predicted():
+    found = estimate(np.array([0, 0]), np.array([0.1, 0.2]))
+    assert found.precision.interval == (0, 1)
+    assert found.f1.interval == (0, 0)
