@@ -79,14 +79,16 @@ format: setup .venv/.dev ## Format the code and fix what can be fixed by machine
 	@$(venv)/buf format --write protos
 
 .PHONY: bench
-bench: setup .venv/.dev build/.archives ## Compare backends: latency and throughput, side by side
+bench: setup .venv/.dev build/.archives ## Compare with eager torch, and the backends with each other, side by side
+	@$(venv)/python -m benchmarks.prediction
 	@$(venv)/python -m benchmarks.serving
 
 ##@ Build
 
 .PHONY: train
-train: setup ## Train the sarcasm model from the data in ../shared/data (hours on a CPU); ARGS="--help" for its options
-	@$(venv)/attendant train sarcasm $(ARGS)
+train: setup .venv/.train ## Train both versions of the sarcasm model from ../shared/data (hours on a CPU); ARGS="--help" for options
+	@PYTHONPATH=.venv/train $(venv)/attendant train sarcasm $(ARGS)
+	@PYTHONPATH=.venv/train $(venv)/attendant train sarcasm --labels mmsd2 $(ARGS)
 
 .PHONY: archive
 archive: setup build/.archives ## Build the model archives from model_store
@@ -127,6 +129,13 @@ clean: stop ## Remove everything that was built or installed here
 	@echo "installing what requirements/dev.lock says"
 	@$(pip) $(install) --require-hashes --no-deps -r requirements/dev.lock
 	@$(pip) check >/dev/null || { $(pip) check; exit 1; }
+	@touch $@
+
+# In a folder of its own: it is installed without what it asks for, of which `pip check` would complain.
+.venv/.train: requirements/train.lock | .venv/.setup-$(device)
+	@echo "installing what requirements/train.lock says"
+	@rm -rf .venv/train
+	@$(pip) $(install) --require-hashes --no-deps --target .venv/train -r requirements/train.lock
 	@touch $@
 
 # The generator needs an older protobuf than the service.

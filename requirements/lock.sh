@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the four hash-locked files anew. torch comes by its pin (requirements/torch.txt), not from a lock: which build
+# Makes the five hash-locked files anew. torch comes by its pin (requirements/torch.txt), not from a lock: which build
 # of it is right (CPU, CUDA) is the machine's package configuration to say, and so its CUDA libraries are left out too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,3 +17,4 @@ compile requirements/cpu.lock pyproject.toml --extra cpu
 compile requirements/gpu.lock pyproject.toml --extra gpu
 compile requirements/dev.lock --group dev --constraint requirements/cpu.lock
 compile requirements/protos.lock --group protos
+compile requirements/train.lock requirements/train.txt --no-deps

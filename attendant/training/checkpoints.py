@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
 from attendant.errors import AttendantError
 
@@ -13,6 +16,20 @@ from attendant.errors import AttendantError
 def fingerprint(*parts: object) -> str:
     """A name for everything that a training depends on; parts are dataclasses, numbers and strings."""
     return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()[:16]
+
+
+def digest_arrays(*arrays: NDArray[Any]) -> str:
+    """A name for what arrays hold."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def digest_weights(module: nn.Module) -> str:
+    """A name for a module's weights."""
+    return digest_arrays(*(tensor.cpu().numpy() for tensor in module.state_dict().values()))
 
 
 @dataclass(frozen=True)

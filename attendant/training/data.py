@@ -4,6 +4,7 @@ The folder is given by `--data`, else by ATTENDANT_DATA, else it is ../shared/da
 Its files are read, never copied.
 """
 
+import hashlib
 import os
 import zipfile
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 from attendant.analysis.rows import DataError, read_rows
 
+HELD_OUT_SHARE = 26  # of 256: one picture in ten
 DATA_VARIABLE = "ATTENDANT_DATA"
 DEFAULT_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -27,6 +29,11 @@ class Photograph:
     image: bytes
     words: tuple[str, ...] = ()
     tweet: str = ""
+
+    @property
+    def held_out(self) -> bool:
+        """Whether training leaves this picture, and what it was posted with, out: by the encoded picture's digest."""
+        return hashlib.sha256(self.image).digest()[0] < HELD_OUT_SHARE
 
 
 def find_data(option: Path | None) -> Path:

@@ -1,11 +1,11 @@
-"""The compact encoder, distilled from the image teacher: region features, pooled class probabilities, attribute words.
+"""The compact encoder's body and classes, distilled from the image teacher.
 
-B pictures in a batch, c cells on a crop's side, D = 1280 teacher features, A attribute words, C = 1001 classes.
-Crops follow the 32-pixel grid, so the teacher's features of the whole picture serve as targets of any crop.
+B views; K depths of the teacher, where the encoder's stages end; R regions of d values, D = 1280 features,
+C = 1001 classes.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,224 +16,232 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from attendant.models.encoders import CELL, CompactConfig, CompactEncoder
-from attendant.text import Vocabulary
-from attendant.training.attributes import soft_targets
+from attendant.models.encoders import CompactConfig, CompactEncoder, scale
 from attendant.training.compute import autocast, seed_epoch
-from attendant.training.photographs import Photographs
 from attendant.training.progress import Report
-from attendant.training.teacher import TeacherView
-from attendant.types import GRID
+from attendant.training.teacher import DEPTHS, Teacher
+from attendant.training.views import Views
 
-RARE = (
-    -5.0
-)  # log-odds of a word before anything is learnt: without it a thousand wrong guesses drown all else
-CONTROL_STEPS = 150
-CONTROL_PICTURES = 8
-NORM_SAMPLE = 128  # training photographs behind the batch norms' statistics
-CURVE_SAMPLE = 128  # held-out photographs behind the learning curve
+ALL = slice(0, len(DEPTHS))
+CONTROL_STEPS = 120
+CONTROL_VIEWS = 8
+STATISTICS_SAMPLE = 2_048  # views
+EVALUATION_BATCH = 8
+CURVE_SAMPLE = 96  # held-out pictures behind the learning curve
 
 
 @dataclass(frozen=True)
 class EncoderRecipe:
-    """How the encoder is trained: on crops, which are cheap and varied."""
+    """How the encoder is distilled.
 
-    epochs: int = 12
-    crop: int = 7  # cells
-    batch: int = 16
+    For `apart` epochs its parts learn one by one, each from the teacher's map where the part before ends: cheap, and
+    all parts learn from the start. For `together` more the whole learns, from pixels: what the later parts are given
+    is then what the earlier ones make of a picture. For `again` more it goes on so from a fresh learning rate.
+    """
+
+    views: int = 4  # of each photograph
+    side: int = 224  # of a view, pixels
+    apart: int = 2
+    together: int = 3
+    again: int = 6
+    parts: tuple[tuple[int, int, float], ...] = ((0, 1, 0.25), (1, 2, 0.25), (2, 4, 0.5))
+    """Stages [from, to), and the share of the steps that are theirs while parts learn one by one."""
+    batch: int = 8  # steps count more than their size: every view has hundreds of places to learn from
     learning_rate: float = 2e-3
-    head_rate: float = 0.2  # of the learning rate
-    weight_decay: float = 0.05
-    warm_up: int = 100  # steps
-    region_weight: float = 2.0
-    pooled_weight: float = 1.0
-    class_weight: float = 1.0
-    attribute_weight: float = 0.03
+    weight_decay: float = 0.02
+    warm_up: int = 200  # steps
+    map_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 2.0)
+    feature_weight: float = 1.0
+    class_weight: float = 0.2
+
+    @property
+    def rounds(self) -> tuple[int, int]:
+        """Epochs of each fall of the learning rate."""
+        return self.apart + self.together, self.again
+
+    @property
+    def epochs(self) -> int:
+        return sum(self.rounds)
 
 
 @dataclass(frozen=True)
 class EncoderScores:
-    """How well photographs agree with the teacher; `constant_*` is the most that one answer for all of them gets.
+    """Agreement with the teacher on held-out pictures.
 
-    `r2` of the teacher's standardised features a region; `top1_in_top5` of the pooled predictions;
-    `attribute_precision`: of the five words named, the share that the teacher's five best classes bring.
+    `map_r2`: explained variance of its standardised maps at each depth, the encoder running on its own; `feature_r2`:
+    of its features of a region, each scaled to variance 1; `top1_in_top5` of the pooled and of the regional
+    predictions.
     """
 
-    r2: float
+    map_r2: tuple[float, ...]
+    feature_r2: float
     top1_in_top5: float
-    constant_in_top5: float
-    attribute_precision: float
-    constant_precision: float
-    photographs: int
+    region_top1_in_top5: float
+    pictures: int
 
-
-class Student(nn.Module):
-    """The encoder and a linear layer to the teacher's features, which is for training only."""
-
-    def __init__(self, config: CompactConfig, teacher: TeacherView) -> None:
-        super().__init__()
-        self.encoder = CompactEncoder(config)
-        # Centred inputs and small steps (`EncoderRecipe.head_rate`): a wide head on ReLU features, at the body's
-        # rate, adds more noise than the body learns.
-        self.centre = nn.BatchNorm1d(self.encoder.region_width, affine=False)
-        self.head = nn.Linear(self.encoder.region_width, len(teacher.mean))
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-        nn.init.constant_(self.encoder.attributes[-1].bias, RARE)  # type: ignore[arg-type]
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 B x 32c x 32c x 3: standardised teacher features B x c*c x D, attribute logits B x A."""
-        encoding = self.encoder(pixels)
-        assert encoding.attribute_logits is not None
-        centred = self.centre(encoding.regions.flatten(0, 1)).view_as(encoding.regions)
-        return self.head(centred), encoding.attribute_logits
+    def __str__(self) -> str:
+        maps = " ".join(f"{r2:.3f}" for r2 in self.map_r2)
+        return (
+            f"R2 of the maps {maps}, of the features {self.feature_r2:.3f}; best class in the teacher's five: "
+            f"pooled {self.top1_in_top5:.3f}, regional {self.region_top1_in_top5:.3f} ({self.pictures} pictures)"
+        )
 
 
 @dataclass(frozen=True)
 class Batch:
-    pixels: Tensor  # uint8 B x 32c x 32c x 3
-    grids: Tensor  # float B x c*c x D, as the teacher gave them
-    words: Tensor  # float B x A, 1 for words that people used of the picture
+    pixels: Tensor  # uint8 B x S x S x 3
+    maps: tuple[Tensor, ...]  # float B x C x h x w, as the teacher gave them
 
 
-class Crops:
-    """Batches of photographs, of crops or whole."""
+class Standard:
+    """Mean 0 and variance 1 a channel, over the training views, for each of the teacher's maps."""
 
-    def __init__(self, photographs: Photographs, teacher: TeacherView, vocabulary: Vocabulary) -> None:
-        self._photographs = photographs
-        self._grids = teacher.grids
-        self._vocabulary = vocabulary
-        self.training = np.flatnonzero(~photographs.held_out)
-        self.held_out = np.flatnonzero(photographs.held_out)
+    def __init__(self, views: Sequence[Views], device: torch.device) -> None:
+        self.means, self.stds = [], []
+        for depth in range(len(DEPTHS)):
+            sample = np.concatenate([_sample(part.maps[depth]) for part in views]).astype(np.float32)
+            mean, std = sample.mean((0, 2, 3)), sample.std((0, 2, 3)).clip(1e-2)
+            self.means.append(torch.from_numpy(mean).view(1, -1, 1, 1).to(device))
+            self.stds.append(torch.from_numpy(std).view(1, -1, 1, 1).to(device))
 
-    def __call__(
-        self, rows: NDArray[np.int64], cells: int = GRID, generator: np.random.Generator | None = None
-    ) -> Batch:
-        """Whole pictures as they are; with a generator, random crops of `cells`, mirrored and brightened at random."""
-        parts = [self._one(int(row), cells, generator) for row in rows]
-        return Batch(
-            torch.from_numpy(np.stack([pixels for pixels, _ in parts])),
-            torch.from_numpy(np.stack([grid for _, grid in parts])).float().flatten(1, 2),
-            torch.stack([self._words(int(row)) for row in rows]),
-        )
+    def __call__(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        return [(grid - mean) / std for grid, mean, std in zip(maps, self.means, self.stds, strict=True)]
 
-    def _one(
-        self, row: int, cells: int, generator: np.random.Generator | None
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
-        pixels, grid = self._photographs.pixels[row], self._grids[row]
-        if generator is None:
-            return np.asarray(pixels), np.asarray(grid)
-        top, left = generator.integers(0, GRID - cells + 1, 2)
-        mirror = slice(None, None, -1 if generator.random() < 0.5 else 1)
-        rows, columns = slice(top * CELL, (top + cells) * CELL), slice(left * CELL, (left + cells) * CELL)
-        gain, shift = generator.uniform(0.8, 1.2), generator.uniform(-20, 20)
-        light = np.clip(np.arange(256) * gain + shift, 0, 255).astype(np.uint8)
-        return light[pixels[rows, columns][:, mirror]], grid[top : top + cells, left : left + cells][
-            :, mirror
-        ]
 
-    def _words(self, row: int) -> Tensor:
-        words = torch.zeros(len(self._vocabulary))
-        for word in self._photographs.items[row].words:
-            if word in self._vocabulary:
-                words[self._vocabulary.index(word)] = 1.0
-        return words
+def _sample(maps: NDArray[np.float16]) -> NDArray[np.float16]:
+    step = max(1, len(maps) // STATISTICS_SAMPLE)
+    return np.asarray(maps[::step])
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is learnt from: training views; whole training pictures for the batch norms; held-out pictures, whole."""
+
+    training: tuple[Views, ...]
+    whole: NDArray[np.uint8]
+    held_out: Views
 
 
 class Distillation:
-    """One training of a student: its losses, its epochs and its scores."""
+    """A `Stage`: one training of an encoder."""
 
     def __init__(
         self,
         config: CompactConfig,
-        teacher: TeacherView,
-        crops: Crops,
-        table: Tensor,
+        teacher: Teacher,
+        lesson: Lesson,
         recipe: EncoderRecipe,
         device: torch.device,
         seed: int,
     ) -> None:
         torch.manual_seed(seed)
-        self.student = Student(config, teacher).to(device)
-        self._mean, self._std = teacher.mean.to(device), teacher.std.to(device)
-        self._classify = teacher.classify.to(device)
-        self._table = table.to(device)
-        self._crops = crops
+        self.encoder = CompactEncoder(config).to(device)
+        nn.init.zeros_(self.encoder.classes.weight)
+        nn.init.zeros_(self.encoder.classes.bias)
+        self._teacher = teacher
+        self._lesson = lesson
         self._recipe = recipe
         self._device = device
         self._seed = seed
-        self.optimizer = torch.optim.AdamW(
+        self._standard = Standard(lesson.training, device)
+        self._owners = np.concatenate(
             [
-                {"params": self.student.encoder.parameters(), "share": 1.0},
-                {"params": self.student.head.parameters(), "share": recipe.head_rate},
-            ],
-            weight_decay=recipe.weight_decay,
+                np.stack([np.full(len(part), which), np.arange(len(part))], axis=1)
+                for which, part in enumerate(lesson.training)
+            ]
+        )
+        self.optimizer = torch.optim.AdamW(
+            self.encoder.parameters(), weight_decay=recipe.weight_decay, fused=True
         )
 
-    def standardise(self, grids: Tensor) -> Tensor:
-        """The teacher's features with mean 0 and variance 1 over training regions."""
-        return (grids.to(self._device) - self._mean) / self._std
+    @property
+    def steps(self) -> int:
+        """Of an epoch."""
+        return math.ceil(len(self._owners) / self._recipe.batch)
 
-    def step(self, batch: Batch, learning_rate: float) -> float:
-        """One step; returns the regions' squared error (1 is what a constant gets)."""
+    def step(self, batch: Batch, rate: float, part: slice = ALL) -> list[float]:
+        """One step of the stages in `part`; returns their maps' squared errors (1 is what a constant gets)."""
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate * group["share"]
-        target = self.standardise(batch.grids)
+            group["lr"] = rate
+        targets = self._standard(batch.maps)
+        x = targets[part.start - 1] if part.start else _images(batch.pixels.to(self._device))
+        errors, loss = [], torch.zeros((), device=self._device)
         with autocast(self._device):
-            predicted, logits = self.student(batch.pixels.to(self._device))
-        predicted, logits = predicted.float(), logits.float()
-        region = F.mse_loss(predicted, target)
-        loss = self._recipe.region_weight * region + self._pooled_loss(predicted, target, logits, batch.words)
+            for depth in range(part.start, part.stop):
+                x = self.encoder.stages[depth](x)
+                errors.append(F.mse_loss(x.float(), targets[depth]))
+                loss = loss + self._recipe.map_weights[depth] * errors[-1]
+            if part.stop == len(DEPTHS):
+                loss = loss + self._feature_loss(x, batch.maps[-1])
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
+        nn.utils.clip_grad_norm_(self.encoder.parameters(), 2.0)
         self.optimizer.step()
-        return region.item()
+        return [error.item() for error in errors]
 
-    def _pooled_loss(self, predicted: Tensor, target: Tensor, logits: Tensor, words: Tensor) -> Tensor:
-        predicted, target = predicted.mean(1), target.mean(1)
-        wanted = self._log_probabilities(target)
-        classes = F.kl_div(self._log_probabilities(predicted), wanted, reduction="batchmean", log_target=True)
-        named = torch.maximum(soft_targets(wanted, self._table), words.to(self._device))
-        attributes = F.binary_cross_entropy_with_logits(logits, named, reduction="sum") / len(logits)
+    def _feature_loss(self, grid: Tensor, wanted_grid: Tensor) -> Tensor:
+        """Features, and what their mean says of the classes; grids B x d x h x w."""
+        features = self.encoder.features(_regions(grid)).float()
+        wanted = self._teacher.features(_regions(wanted_grid))
         recipe = self._recipe
-        pooled = F.mse_loss(predicted, target)
-        return (
-            recipe.pooled_weight * pooled
-            + recipe.class_weight * classes
-            + recipe.attribute_weight * attributes
+        return recipe.feature_weight * F.mse_loss(features, wanted) + recipe.class_weight * self._class_loss(
+            features.mean(1), wanted.mean(1)
         )
 
-    def _log_probabilities(self, standardised: Tensor) -> Tensor:
-        """Mean standardised features B x D to the teacher's log class probabilities B x C."""
-        return F.log_softmax(self._classify(standardised * self._std + self._mean), dim=-1)
+    def _class_loss(self, found: Tensor, wanted: Tensor) -> Tensor:
+        """Divergence of the teacher's class probabilities, from features N x D each."""
+        log_found = F.log_softmax(self.encoder.classes(found), dim=-1)
+        log_wanted = F.log_softmax(self._teacher.classes(wanted), dim=-1)
+        return F.kl_div(log_found, log_wanted, reduction="batchmean", log_target=True)
 
     def run_epoch(self, epoch: int, report: Report) -> str:
-        """All training photographs once; says the mean squared error of the regions."""
-        self.student.train()
+        """All training views once; says how well the held-out pictures are understood."""
+        self.encoder.train()
         generator = seed_epoch(self._seed, epoch)
-        batches = list(_batches(generator.permutation(self._crops.training), self._recipe.batch))
-        steps = len(batches) * self._recipe.epochs
-        errors = []
-        for index, chosen in enumerate(batches):
-            batch = self._crops(chosen, self._recipe.crop, generator)
-            rate = learning_rate(epoch * len(batches) + index, steps, self._recipe)
-            errors.append(self.step(batch, rate))
-            report(index + 1, len(batches))
+        order = generator.permutation(len(self._owners))
+        apart = epoch < self._recipe.apart
+        errors: list[list[float]] = [[] for _ in DEPTHS]
+        for index in range(self.steps):
+            rows = self._owners[order[index * self._recipe.batch : (index + 1) * self._recipe.batch]]
+            rate = learning_rate(epoch * self.steps + index, self.steps, self._recipe)
+            part = self._draw_part(generator) if apart else ALL
+            found = self.step(self._batch(rows), rate, part)
+            for depth, error in zip(range(part.start, part.stop), found, strict=True):
+                errors[depth].append(error)
+            report(index + 1, self.steps)
         self._measure_norms()
-        scores = self.score(self._crops.held_out[:CURVE_SAMPLE])
-        return f"training error {np.mean(errors):.4f}; held out: {scores}"
+        training = " ".join(f"{1 - np.mean(part):.3f}" if part else "-" for part in errors)
+        return f"training R2 {training}; held out: {self.score(CURVE_SAMPLE)}"
+
+    def _draw_part(self, generator: np.random.Generator) -> slice:
+        shares = [share for *_, share in self._recipe.parts]
+        start, stop, _ = self._recipe.parts[generator.choice(len(shares), p=shares)]
+        return slice(start, stop)
+
+    def _batch(self, rows: NDArray[np.int64]) -> Batch:
+        """`rows` B x 2: which views, and which of them."""
+        parts = self._lesson.training
+        pixels = np.stack([parts[which].pixels[row] for which, row in rows])
+        maps = [
+            np.stack([parts[which].maps[depth][row] for which, row in rows]) for depth in range(len(DEPTHS))
+        ]
+        return Batch(
+            torch.from_numpy(pixels),
+            tuple(torch.from_numpy(grid).to(self._device).float() for grid in maps),
+        )
 
     @torch.inference_mode()
     def _measure_norms(self) -> None:
-        """The batch norms' statistics afresh, on whole pictures: on crops, borders weigh more."""
-        norms = [module for module in self.student.modules() if isinstance(module, _BatchNorm)]
+        """The batch norms' statistics afresh, on whole pictures: in views, borders weigh more."""
+        self.encoder.train()
+        norms = [module for module in self.encoder.modules() if isinstance(module, _BatchNorm)]
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over what follows
-        for chosen in _batches(self._crops.training[:NORM_SAMPLE], self._recipe.batch):
-            self.student(self._crops(chosen).pixels.to(self._device))
+        whole = self._lesson.whole
+        for start in range(0, len(whole), EVALUATION_BATCH):
+            self.encoder.grid(torch.from_numpy(whole[start : start + EVALUATION_BATCH]).to(self._device))
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
 
@@ -242,60 +250,84 @@ class Distillation:
         return False
 
     def state(self) -> dict[str, Any]:
-        return {"student": self.student.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {"encoder": self.encoder.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.student.load_state_dict(state["student"])
+        self.encoder.load_state_dict(state["encoder"])
         self.optimizer.load_state_dict(state["optimizer"])
 
     @torch.inference_mode()
-    def score(self, rows: NDArray[np.int64]) -> EncoderScores:
-        """Scores on the photographs `rows`, whole."""
-        self.student.eval()
-        squared, total = 0.0, 0.0
-        best, first, words = [], [], []
-        for chosen in _batches(rows, self._recipe.batch):
-            batch = self._crops(chosen)
-            target = self.standardise(batch.grids)
-            predicted, logits = self.student(batch.pixels.to(self._device))
-            squared += (predicted - target).square().sum().item()
-            total += target.square().sum().item()
-            best.append(self._log_probabilities(target.mean(1)).topk(5).indices)
-            first.append(self._log_probabilities(predicted.mean(1)).argmax(-1, keepdim=True))
-            words.append(logits.topk(5).indices)
-        return self._agreement(1 - squared / total, torch.cat(best), torch.cat(first), torch.cat(words))
-
-    def _agreement(self, r2: float, best: Tensor, first: Tensor, words: Tensor) -> EncoderScores:
-        """From the teacher's five best classes N x 5, the student's best N x 1 and its five words N x 5."""
-        allowed = self._table[best].amax(1)  # N x A
+    def score(self, limit: int | None = None) -> EncoderScores:
+        """Scores on the held-out pictures, whole; the first `limit` of them."""
+        self.encoder.eval()
+        held_out = self._lesson.held_out
+        count = min(limit or len(held_out), len(held_out))
+        squared, variance = np.zeros(len(DEPTHS)), np.zeros(len(DEPTHS))
+        errors, sums, squares, regions = (torch.zeros((), dtype=torch.float64) for _ in range(4))
+        pooled, regional = [], []
+        for start in range(0, count, EVALUATION_BATCH):
+            stop = min(start + EVALUATION_BATCH, count)
+            maps = [
+                torch.from_numpy(np.array(part[start:stop])).to(self._device).float()
+                for part in held_out.maps
+            ]
+            targets = self._standard(maps)
+            x = _images(torch.from_numpy(np.array(held_out.pixels[start:stop])).to(self._device))
+            for depth, (stage, target) in enumerate(zip(self.encoder.stages, targets, strict=True)):
+                x = stage(x)
+                squared[depth] += (x - target).square().mean().item() * (stop - start)
+                variance[depth] += target.square().mean().item() * (stop - start)
+            features, wanted = self.encoder.features(_regions(x)), self._teacher.features(_regions(maps[-1]))
+            errors = errors + (features - wanted).square().sum((0, 1)).double().cpu()
+            sums = sums + wanted.sum((0, 1)).double().cpu()
+            squares = squares + wanted.square().sum((0, 1)).double().cpu()
+            regions += wanted.shape[0] * wanted.shape[1]
+            pooled.append(self._agrees(features.mean(1), wanted.mean(1)))
+            regional.append(self._agrees(features.flatten(0, 1), wanted.flatten(0, 1)))
+        spread = (squares - sums.square() / regions).clamp_min(
+            1e-4 * regions
+        )  # some features hardly ever are not 0
         return EncoderScores(
-            r2=r2,
-            top1_in_top5=(best == first).any(-1).float().mean().item(),
-            constant_in_top5=best.flatten().bincount().max().item() / len(best),
-            attribute_precision=allowed.gather(1, words).mean().item(),
-            constant_precision=allowed.mean(0).topk(5).values.mean().item(),
-            photographs=len(best),
+            map_r2=tuple(map(float, 1 - squared / variance)),
+            feature_r2=1 - (errors / spread).mean().item(),
+            top1_in_top5=torch.cat(pooled).float().mean().item(),
+            region_top1_in_top5=torch.cat(regional).float().mean().item(),
+            pictures=count,
         )
+
+    def _agrees(self, found: Tensor, wanted: Tensor) -> Tensor:
+        """Whether the encoder's best class is among the teacher's five, from features N x D each."""
+        best = self._teacher.classes(wanted).topk(5).indices
+        agrees: Tensor = (best == self.encoder.classes(found).argmax(-1, keepdim=True)).any(-1)
+        return agrees
 
 
 def learning_rate(step: int, steps: int, recipe: EncoderRecipe) -> float:
-    """A linear warm-up, then a half cosine to zero."""
+    """In each round a linear warm-up, then a half cosine to zero; `steps` an epoch.
+
+    Warm restarts: Loshchilov and Hutter 2017, equation 5.
+    """
+    first, again = (epochs * steps for epochs in recipe.rounds)
+    step, steps = (step, first) if step < first else (step - first, again)
     warm = min(1.0, (step + 1) / recipe.warm_up)
     return recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
-def _batches(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
-
-
-def overfit_control(distillation: Distillation, crops: Crops, report: Report) -> float:
-    """R2 that a student reaches on eight fixed crops; near 0 says that the training is broken."""
-    batch = crops(crops.training[:CONTROL_PICTURES], 4, np.random.default_rng(0))
-    distillation.student.train()
+def overfit_control(distillation: Distillation, report: Report) -> float:
+    """R2 of the last map that an encoder on its own reaches on eight fixed views; near 0: the training is broken."""
+    batch = distillation._batch(distillation._owners[:CONTROL_VIEWS])  # noqa: SLF001 - of one room
+    distillation.encoder.train()
     error = 1.0
     for step in range(CONTROL_STEPS):
-        error = distillation.step(batch, 2e-3 * min(1.0, (step + 1) / 20))
+        error = distillation.step(batch, 2e-3 * min(1.0, (step + 1) / 20))[-1]
         report(step + 1, CONTROL_STEPS)
-    target = distillation.standardise(batch.grids)
-    return 1 - error / float((target - target.mean((0, 1))).square().mean())
+    return 1 - error
+
+
+def _images(pixels: Tensor) -> Tensor:
+    return scale(pixels).contiguous(memory_format=torch.channels_last)
+
+
+def _regions(grid: Tensor) -> Tensor:
+    """B x d x h x w to B x R x d."""
+    return grid.flatten(2).transpose(1, 2)

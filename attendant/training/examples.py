@@ -3,6 +3,7 @@
 B examples, T tokens, A attribute words, R regions, d region features.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from attendant.models.hfm import HfmInput
 from attendant.text import Vocabulary, tokenise
-from attendant.types import MAX_ATTRIBUTES, MAX_TOKENS
+from attendant.training.restyling import Restyling
+from attendant.types import GRID, MAX_ATTRIBUTES, MAX_TOKENS
 
 Indices = NDArray[np.int64]
 POOL = 20  # batches that are sorted by length together
@@ -21,12 +23,16 @@ POOL = 20  # batches that are sorted by length together
 
 @dataclass(frozen=True)
 class Example:
-    """Indices of tokens (at least one) and attribute words (maybe none); `picture` is a row of the regions, or None."""
+    """Indices of tokens (at least one) and attribute words (maybe none).
+
+    `picture` is a row of the regions, `meaning` one of the sentence vectors; None where there is none.
+    """
 
     tokens: Indices
     attributes: Indices
     target: float  # P(sarcastic)
     picture: int | None = None
+    meaning: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,20 +57,19 @@ class Modalities:
 
 @dataclass(frozen=True)
 class Noise:
-    """Chances a word: hidden (as `<unk>`), or an attribute swapped for one of `strangers`."""
+    """Chances: a word hidden (as `<unk>`); all of a tweet's attribute words as an encoder would have named them."""
 
     token: float = 0.0
     attribute: float = 0.0
-    swap: float = 0.0
-    strangers: Indices | None = None
+    restyled: float = 0.0
+    restyling: Restyling | None = None
 
     def tokens(self, words: Indices, generator: np.random.Generator) -> Indices:
         return np.where(generator.random(len(words)) < self.token, Vocabulary.UNK, words)
 
     def attributes(self, words: Indices, generator: np.random.Generator) -> Indices:
-        if self.strangers is not None and len(self.strangers):
-            others = generator.choice(self.strangers, len(words))
-            words = np.where(generator.random(len(words)) < self.swap, others, words)
+        if self.restyling is not None and generator.random() < self.restyled:
+            words = self.restyling.draw(words, generator)
         return np.where(generator.random(len(words)) < self.attribute, Vocabulary.UNK, words)
 
 
@@ -85,12 +90,31 @@ def make_example(
     )
 
 
+def sample_regions(count: int, generator: np.random.Generator) -> Indices | None:
+    """One region of each square of neighbours, `count` squares covering the grid; None (all) for 0.
+
+    Raises ValueError where such squares do not tile the grid.
+    """
+    if not count:
+        return None
+    squares = math.isqrt(count)
+    side = GRID // squares
+    if squares * squares != count or squares * side != GRID:
+        raise ValueError(f"{count} squares do not tile a grid of {GRID} x {GRID} regions")
+    rows = np.arange(squares)[:, None] * side + generator.integers(0, side, (squares, squares))
+    columns = np.arange(squares)[None, :] * side + generator.integers(0, side, (squares, squares))
+    return np.asarray(rows * GRID + columns).ravel()
+
+
 def collate(
-    examples: Sequence[Example], present: NDArray[np.bool_], regions: NDArray[np.float16]
+    examples: Sequence[Example],
+    present: NDArray[np.bool_],
+    regions: NDArray[np.float16],
+    shown: Indices | None = None,
 ) -> HfmInput:
     """A batch; `present` (B x 3) is narrowed to what each example has.
 
-    `regions` N x R x d holds the pictures; N may be 0.
+    `regions` N x R x d holds the pictures; N may be 0. `shown`: which of the R regions (all).
     """
     pictures = np.array([example.picture is not None for example in examples])
     attributes = np.array([len(example.attributes) > 0 for example in examples])
@@ -102,7 +126,7 @@ def collate(
         token_counts,
         words,
         word_counts,
-        _regions(examples, present, regions),
+        _regions(examples, present, regions, shown),
         torch.from_numpy(present),
     )
 
@@ -119,11 +143,17 @@ def _pad(rows: Sequence[Indices]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(padded), torch.tensor(counts)
 
 
-def _regions(examples: Sequence[Example], present: NDArray[np.bool_], regions: NDArray[np.float16]) -> Tensor:
+def _regions(
+    examples: Sequence[Example],
+    present: NDArray[np.bool_],
+    regions: NDArray[np.float16],
+    shown: Indices | None,
+) -> Tensor:
     if not present[:, 1].any():
         return torch.zeros(len(examples), 1, regions.shape[-1])
     rows = [example.picture or 0 for example in examples]  # a row without a picture is masked
-    return torch.from_numpy(regions[rows].astype(np.float32))
+    chosen = regions[rows] if shown is None else regions[np.ix_(np.array(rows), shown)]
+    return torch.from_numpy(chosen.astype(np.float32))
 
 
 def batches(

@@ -1,50 +1,56 @@
-"""Training of the fusion model: one stage, used twice (text and attributes on labels; then all three modalities).
+"""Training of the fusion model: text and attributes first, then, with those untouched, what an image touches."""
 
-The model is chosen by validation accuracy with text and attributes, which is where labels by people exist.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own habit
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from attendant.analysis.classification import score
-from attendant.models.hfm import HfmConfig, HierarchicalFusion, build_hfm
+from attendant.models.hfm import HfmConfig, HierarchicalFusion, RepresentationAttention, build_hfm
 from attendant.training.compute import autocast, seed_epoch
-from attendant.training.examples import Example, Modalities, Noise, batches, collate, move
+from attendant.training.examples import Example, Modalities, Noise, batches, collate, move, sample_regions
 from attendant.training.progress import Report
+from attendant.types import MODALITIES, Modality
 
 EVALUATION_BATCH = 128
+TEXT, IMAGE = (MODALITIES.index(modality) for modality in (Modality.TEXT, Modality.IMAGE))
+NO_MEANINGS = np.zeros((0, 1), np.float32)
 
 
 @dataclass(frozen=True)
 class FusionRecipe:
-    """How the fusion model is trained. `patience`: epochs without a better validation accuracy before it stops."""
+    """How the fusion model is trained. `patience`: epochs that may be no better before it stops.
 
-    epochs: int = 5
+    There is no weight decay: Adam would turn the least of it into full steps for weights that a batch does not touch.
+    """
+
+    epochs: int = 3
     patience: int = 2
     batch: int = 64
     learning_rate: float = 1e-3
-    decay: float = 0.8  # of the learning rate, an epoch
-    weight_decay: float = 1e-7
+    decay: float = 0.6  # of the learning rate, an epoch
     clip: float = 5.0
     averaging: float = 0.995  # what is judged and kept is this moving average of the weights
+    meaning_weight: float = 1.0  # of the error of sentence vectors (variance 1) told from the mean token
 
 
 @dataclass(frozen=True)
 class Source:
-    """Examples of one kind: the modalities they are shown with, the noise on their words, how many make a batch."""
+    """Examples of one kind: the modalities they are shown with, the noise on their words, how many make a batch.
+
+    `regions`: how many of a picture's regions are shown, one of each square of neighbours at random; 0 shows all.
+    """
 
     examples: Sequence[Example]
     modalities: Modalities
     noise: Noise
     batch: int
+    regions: int = 0
 
 
 def fresh_model(config: HfmConfig, seed: int) -> HierarchicalFusion:
@@ -52,31 +58,75 @@ def fresh_model(config: HfmConfig, seed: int) -> HierarchicalFusion:
     return build_hfm(config)
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """How good weights are: more is better; and a line for people."""
+
+    value: float
+    line: str
+
+
+Judge = Callable[[HierarchicalFusion], Verdict]
+
+
+def keep_image_side(model: HierarchicalFusion) -> HierarchicalFusion:
+    """Leaves nothing but what an image touches to be trained, so that answers without one stay as they are."""
+    model.requires_grad_(requires_grad=False)
+    fusion, (text, image, attribute) = model.fusion, model.attention
+    for module in (model.image, image, fusion.hidden[IMAGE], fusion.score[IMAGE], fusion.value[IMAGE]):
+        module.requires_grad_(requires_grad=True)
+    for target in (text, attribute):
+        assert isinstance(target, RepresentationAttention)
+        target.source[IMAGE].requires_grad_(requires_grad=True)
+        target.score[IMAGE].requires_grad_(requires_grad=True)
+        # the three sources' scorers are rows of one matrix
+        weight = target.element.weight
+        weight.requires_grad = True
+        rows = torch.zeros_like(weight)
+        start = sum(target.hidden_widths[:IMAGE])
+        rows[start : start + target.hidden_widths[IMAGE]] = 1.0
+        weight.register_hook(rows.mul)  # type: ignore[no-untyped-call]
+    return model
+
+
 class FusionTraining:
     """A `Stage`: the model, its sources (their batches are interleaved at random) and the best weights so far."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - all that it depends on
         self,
         model: HierarchicalFusion,
         sources: Sequence[Source],
-        validation: Sequence[Example],
+        judge: Judge,
         regions: NDArray[np.float16],
         recipe: FusionRecipe,
         device: torch.device,
         seed: int,
+        meanings: NDArray[np.float32] = NO_MEANINGS,
     ) -> None:
         self.model = model.to(device)
+        torch.manual_seed(seed)
+        # Only for training: what the model's mean token says of the sentence's meaning
+        self._meaning = nn.Linear(model.config.widths[0], meanings.shape[1]).to(device)
+        self._meanings = meanings
         moving = get_ema_multi_avg_fn(recipe.averaging)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(self.model, multi_avg_fn=moving)
         self._sources = sources
-        self._validation = validation
+        self._judge = judge
         self._regions = regions
         self._recipe = recipe
         self._device = device
         self._seed = seed
-        self._optimizer = torch.optim.Adam(self.model.parameters(), weight_decay=recipe.weight_decay)
+        self._optimizer = torch.optim.Adam(
+            [
+                parameter
+                for module in (self.model, self._meaning)
+                for parameter in module.parameters()
+                if parameter.requires_grad
+            ],
+            fused=True,
+        )
         self._best: dict[str, Any] = {}
-        self._best_accuracy = 0.0
+        self._best_value = -float("inf")
         self._since_best = 0
 
     def run_epoch(self, epoch: int, report: Report) -> str:
@@ -94,23 +144,25 @@ class FusionTraining:
             source, examples = steps[index]
             losses.append(self._step(source, examples, generator))
             report(done, len(steps))
-        return f"training loss {np.mean(losses):.4f}; {self._judge()}"
+        return f"training loss {np.mean(losses):.4f}; {self._keep_best()}"
 
     def _step(self, source: Source, examples: Sequence[Example], generator: np.random.Generator) -> float:
         noisy = [
-            Example(
-                source.noise.tokens(example.tokens, generator),
-                source.noise.attributes(example.attributes, generator),
-                example.target,
-                example.picture,
+            replace(
+                example,
+                tokens=source.noise.tokens(example.tokens, generator),
+                attributes=source.noise.attributes(example.attributes, generator),
             )
             for example in examples
         ]
-        batch = collate(noisy, source.modalities.draw(len(noisy), generator), self._regions)
+        shown = source.modalities.draw(len(noisy), generator)
+        batch = collate(noisy, shown, self._regions, sample_regions(source.regions, generator))
         targets = torch.tensor([example.target for example in noisy], device=self._device)
         with autocast(self._device):
-            logit = self.model(move(batch, self._device)).logit
-        loss = F.binary_cross_entropy_with_logits(logit.float(), targets)
+            output = self.model(move(batch, self._device))
+        loss = F.binary_cross_entropy_with_logits(output.logit.float(), targets)
+        if self._recipe.meaning_weight:
+            loss = loss + self._recipe.meaning_weight * self._meaning_loss(noisy, shown, output.guidance.text)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), self._recipe.clip)
@@ -118,26 +170,35 @@ class FusionTraining:
         self._average.update_parameters(self.model)
         return loss.item()
 
-    def _judge(self) -> str:
-        """Scores the epoch on validation and keeps its weights where they are the best so far."""
+    def _meaning_loss(self, examples: Sequence[Example], shown: NDArray[np.bool_], tokens: Tensor) -> Tensor:
+        """From the mean token of each example, B x d; of those whose text is shown and that have a sentence vector."""
+        rows = [
+            row for row, example in enumerate(examples) if shown[row, TEXT] and example.meaning is not None
+        ]
+        if not rows:
+            return tokens.new_zeros(())
+        wanted = self._meanings[[examples[row].meaning or 0 for row in rows]]
+        return F.mse_loss(self._meaning(tokens[rows].float()), torch.from_numpy(wanted).to(self._device))
+
+    def _keep_best(self) -> str:
+        """Judges the averaged weights and keeps them where they are the best so far."""
         averaged = self._average.module
         assert isinstance(averaged, HierarchicalFusion)
-        logits = predict(averaged, self._validation, "TA", self._regions, self._device)
-        scores = score(_labels(self._validation), probability(logits))
-        if scores.accuracy > self._best_accuracy:
+        verdict = self._judge(averaged)
+        if verdict.value > self._best_value:
             self._best = {name: tensor.clone() for name, tensor in averaged.state_dict().items()}
-            self._best_accuracy = scores.accuracy
+            self._best_value = verdict.value
             self._since_best = 0
         else:
             self._since_best += 1
-        return f"validation: accuracy {scores.accuracy:.4f}, F1 {scores.f1:.4f}, calibration error {scores.ece:.4f}"
+        return verdict.line
 
     @property
     def finished(self) -> bool:
         return self._since_best >= self._recipe.patience
 
     def best(self) -> HierarchicalFusion:
-        """The model with the weights that did best on validation, in eval mode."""
+        """The model with the weights that were judged best, in eval mode."""
         self.model.load_state_dict(self._best)
         return self.model.eval()
 
@@ -146,8 +207,9 @@ class FusionTraining:
             "model": self.model.state_dict(),
             "average": self._average.state_dict(),
             "optimizer": self._optimizer.state_dict(),
+            "meaning": self._meaning.state_dict(),
             "best": self._best,
-            "best_accuracy": self._best_accuracy,
+            "best_value": self._best_value,
             "since_best": self._since_best,
         }
 
@@ -155,18 +217,15 @@ class FusionTraining:
         self.model.load_state_dict(state["model"])
         self._average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
+        self._meaning.load_state_dict(state["meaning"])
         self._best = state["best"]
-        self._best_accuracy = state["best_accuracy"]
+        self._best_value = state["best_value"]
         self._since_best = state["since_best"]
 
 
 def probability(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sigmoid."""
     return np.asarray(1 / (1 + np.exp(-logits)))
-
-
-def _labels(examples: Sequence[Example]) -> NDArray[np.int64]:
-    return np.array([round(example.target) for example in examples])
 
 
 @torch.inference_mode()

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from attendant.models.encoders import CompactEncoder
 from attendant.text import Vocabulary
 from attendant.training.examples import Example, Vocabularies, make_example
-from attendant.training.photographs import Photographs, cached_array
+from attendant.training.photographs import CHUNK, Photographs, cached_array
 from attendant.training.progress import Report
 from attendant.types import MAX_ATTRIBUTES, REGIONS
 
@@ -41,10 +42,20 @@ def encode(
     shape = (len(photographs), REGIONS, encoder.region_width)
     on_disk = cached_array(cache, shape, np.float16, regions_of, report)
     regions = np.array(on_disk)  # in memory: batches pick rows at random
-    with torch.inference_mode():
-        logits = encoder.attributes(torch.from_numpy(regions).float().mean(1).to(device))
+    best = [
+        name_words(encoder, torch.from_numpy(regions[start : start + CHUNK]).float().to(device))
+        for start in range(0, len(regions), CHUNK)
+    ]
+    return Pictures(regions, np.concatenate(best))
+
+
+@torch.inference_mode()
+def name_words(encoder: CompactEncoder, regions: Tensor) -> NDArray[np.int64]:
+    """The five words, best first, N x 5, that the encoder names for pictures by their regions N x R x d."""
+    logits = encoder.attributes(encoder.features(regions).mean(1))
     words = logits[:, NAMELESS:].topk(MAX_ATTRIBUTES).indices + NAMELESS
-    return Pictures(regions, words.cpu().numpy())
+    named: NDArray[np.int64] = words.cpu().numpy()
+    return named
 
 
 def posted_pairs(photographs: Photographs, pictures: Pictures, vocabularies: Vocabularies) -> list[Example]:

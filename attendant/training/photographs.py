@@ -14,7 +14,6 @@ from attendant.training.data import Photograph
 from attendant.training.progress import Progress
 from attendant.types import IMAGE_SIZE
 
-HELD_OUT_SHARE = 26  # of 256: one photograph in ten
 CHUNK = 16
 
 
@@ -45,7 +44,7 @@ def load_photographs(items: Sequence[Photograph], cache: Path, progress: Progres
     pixels = cached_array(
         cache / f"pixels-{key}.npy", shape, np.uint8, decode, progress.task("decoding photographs")
     )
-    held_out = np.array([digest[0] < HELD_OUT_SHARE for digest in digests])
+    held_out = np.array([item.held_out for item in kept])
     return Photographs(kept, pixels, held_out, key)
 
 

@@ -1,24 +1,34 @@
 """A trained sarcasm model into its folder of model_store: config, vocabularies, weights, card, manifest."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from attendant.manifest import (
     MANIFEST,
+    FileEntry,
+    ManifestError,
     ModelManifest,
     VersionManifest,
     describe,
     read_manifest,
+    verify,
     write_manifest,
 )
 from attendant.models.store import ModelConfig, save_config, save_weights
 from attendant.training.card import Measured, card
-from attendant.training.sarcasm import SarcasmTraining
+from attendant.training.sarcasm import Labels, SarcasmTraining
 from attendant.types import MODALITIES
 
 NAME = "sarcasm"
 CLASSES = ("not sarcastic", "sarcastic")
-DESCRIPTION = "HFM at the paper's widths with a compact region encoder; text, image and attribute words"
+DESCRIPTIONS = {
+    Labels.ORIGINAL: "HFM at the paper's widths with a compact region encoder; text, image and attribute words",
+    Labels.MMSD2: "The same model on the texts and labels of MMSD2.0, cleared of hashtags and relabelled",
+}
 FILES = {
     "config": "config.json",
     "words": "words.txt",
@@ -31,12 +41,11 @@ FILES = {
 
 @dataclass(frozen=True)
 class Release:
-    """Where a version goes, and the command that makes it again (for the card)."""
+    """Where a version goes, and the command that makes it again, for the card."""
 
     folder: Path  # model_store/sarcasm
     version: str
     command: str
-    seed: int
 
 
 def release(training: SarcasmTraining, target: Release) -> ModelManifest:
@@ -44,38 +53,88 @@ def release(training: SarcasmTraining, target: Release) -> ModelManifest:
     version_folder = target.folder / target.version
     version_folder.mkdir(parents=True, exist_ok=True)
     paths = {role: version_folder / name for role, name in FILES.items()}
-    scores = training.joint_scores
+    vision = training.vision
     config = ModelConfig(
-        training.hfm_config, training.encoder_config, temperature=round(scores.temperature, 4)
+        training.hfm_config,
+        vision.recipe.compact,
+        temperature=round(training.calibration.temperature, 4),
+        threshold=round(training.calibration.threshold, 4),
     )
     save_config(paths["config"], config)
     training.vocabularies.words.to_file(paths["words"])
     training.vocabularies.attributes.to_file(paths["attributes"])
-    save_weights(paths["hfm"], training.joint_model.state_dict())
-    save_weights(paths["encoder"], training.encoder.state_dict())
+    save_weights(paths["hfm"], training.model.state_dict())
+    save_weights(paths["encoder"], vision.encoder.state_dict())
     measured = Measured(
-        scores,
-        training.encoder_scores,
-        tweets=len(training.tweets),
+        fusion=training.scores,
+        candidates=training.candidates,
+        encoder=vision.scores,
+        named=vision.word_scores,
+        skew=training.skew,
+        tweets=len(training.labelled),
         words=len(training.vocabularies.words),
         attribute_words=len(training.vocabularies.attributes),
-        photographs=len(training.photographs),
+        photographs=len(vision.photographs),
+        renderings=vision.recipe.renderings,
+        hours=(vision.seconds + sum(training.seconds.values())) / 3600,
+        threads=torch.get_num_threads(),
+        device=training.device.type,
+        training_positives=float(np.mean([tweet.label for tweet in training.tweets])),
+        chosen=training.chosen,
     )
-    paths["card"].write_text(card(target.version, target.command, target.seed, measured), encoding="utf-8")
-    files = {role: describe(target.folder, path) for role, path in paths.items()}
-    manifest = _with_version(target.folder, VersionManifest(target.version, DESCRIPTION, files))
+    paths["card"].write_text(
+        card(target.version, target.command, training.labels, measured), encoding="utf-8"
+    )
+    known = _known_versions(target.folder, target.version)
+    files = {role: _shared(role, path, target.folder, known) for role, path in paths.items()}
+    version = VersionManifest(target.version, DESCRIPTIONS[training.labels], files)
+    manifest = _with_version(target.folder, version, known)
     write_manifest(target.folder, manifest)
     return manifest
 
 
-def _with_version(folder: Path, version: VersionManifest) -> ModelManifest:
-    known = read_manifest(folder) if (folder / MANIFEST).exists() else None
+def _known_versions(folder: Path, but: str) -> dict[str, VersionManifest]:
+    """The other versions; without those that shared a file which the new version has just replaced."""
+    if not (folder / MANIFEST).exists():
+        return {}
+    return {
+        name: version
+        for name, version in read_manifest(folder).versions.items()
+        if name != but and _whole(folder, version)
+    }
+
+
+def _whole(folder: Path, version: VersionManifest) -> bool:
+    try:
+        for entry in version.files.values():
+            verify(folder, entry)
+    except ManifestError:
+        return False
+    return True
+
+
+def _shared(role: str, path: Path, folder: Path, known: Mapping[str, VersionManifest]) -> FileEntry:
+    """The file's entry; another version's where that has the same bytes in that role, so that they lie here once."""
+    entry = describe(folder, path)
+    for version in known.values():
+        twin = version.files.get(role)
+        if twin is not None and twin.sha256 == entry.sha256 and twin.path != entry.path:
+            path.unlink()
+            return twin
+    return entry
+
+
+def _with_version(
+    folder: Path, version: VersionManifest, known: Mapping[str, VersionManifest]
+) -> ModelManifest:
+    before = read_manifest(folder) if (folder / MANIFEST).exists() else None
+    default = before.default_version if before else version.version
     return ModelManifest(
         name=NAME,
         archive="sarcasm",
         classes=CLASSES,
         modalities=MODALITIES,
-        methods=known.methods if known else (),
-        default_version=known.default_version if known else version.version,
-        versions={**(known.versions if known else {}), version.version: version},
+        methods=before.methods if before else (),
+        default_version=default if default in {*known, version.version} else version.version,
+        versions={**known, version.version: version},
     )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,16 @@ import torch
 from attendant.models.hfm import HfmConfig
 from attendant.training.checkpoints import Checkpoint
 from attendant.training.examples import Example, Modalities, Noise
-from attendant.training.fusion import FusionRecipe, FusionTraining, Source, fresh_model, predict, probability
+from attendant.training.fusion import (
+    FusionRecipe,
+    FusionTraining,
+    Source,
+    Verdict,
+    fresh_model,
+    keep_image_side,
+    predict,
+    probability,
+)
 from attendant.training.progress import Silent
 from attendant.training.stages import run_stage
 
@@ -23,6 +34,11 @@ CONFIG = HfmConfig(
 CPU = torch.device("cpu")
 REGIONS = np.random.default_rng(0).normal(size=(4, 196, 6)).astype(np.float16)
 ALL = Modalities((("TIA", 0.5), ("TA", 0.2), ("I", 0.3)))
+VIEWS = ("TIA", "TI", "IA", "TA", "T", "A", "I")
+
+
+def report(done, total):
+    assert 1 <= done <= total
 
 
 def examples(count, picture=False):
@@ -37,18 +53,24 @@ def examples(count, picture=False):
     return made
 
 
-def make(patience=2, epochs=4, count=40):
+def judge(model):
+    shown = examples(30)
+    right = (probability(predict(model, shown, "TA", REGIONS, CPU)) >= 0.5) == [e.target for e in shown]
+    return Verdict(float(right.mean()), f"accuracy {right.mean():.4f}")
+
+
+def make(patience=2, epochs=4, count=40, judge=judge):
     sources = [
         Source(examples(count), Modalities((("TA", 0.8), ("T", 0.2))), Noise(token=0.05, attribute=0.1), 8),
-        Source(examples(12, picture=True), ALL, Noise(), 4),
+        Source(examples(12, picture=True), ALL, Noise(), 4, regions=49),
     ]
-    recipe = FusionRecipe(epochs=epochs, patience=patience, learning_rate=1e-2, averaging=0.9)
-    return FusionTraining(fresh_model(CONFIG, 1), sources, examples(30), REGIONS, recipe, CPU, seed=1)
+    recipe = FusionRecipe(epochs=epochs, patience=patience, learning_rate=2e-2, decay=0.9, averaging=0.9)
+    return FusionTraining(fresh_model(CONFIG, 1), sources, judge, REGIONS, recipe, CPU, seed=1)
 
 
 def test_learns_what_there_is_to_learn(tmp_path):
-    training = make(patience=9, epochs=9, count=160)
-    run_stage("fusion", training, 9, Checkpoint(tmp_path / "a.pt", "x"), Silent())
+    training = make(patience=9, epochs=6, count=160)
+    run_stage("fusion", training, 6, Checkpoint(tmp_path / "a.pt", "x"), Silent())
     held_out = examples(50)
     logits = predict(training.best(), held_out, "TA", REGIONS, CPU)
     wanted = np.array([example.target for example in held_out])
@@ -69,16 +91,33 @@ def test_a_seed_decides_everything(tmp_path):
     lines = []
     for number in range(2):
         training = make()
-        lines.append(training.run_epoch(0, lambda done, total: None))
+        lines.append(training.run_epoch(0, report))
         run_stage("fusion", training, 0, Checkpoint(tmp_path / f"{number}.pt", "x"), Silent())
     assert lines[0] == lines[1]
+    assert "accuracy" in lines[0]
 
 
-def test_stops_when_it_no_longer_gets_better(tmp_path):
-    training = make(patience=1, epochs=30)
-    run_stage("fusion", training, 30, Checkpoint(tmp_path / "a.pt", "x"), Silent())
+def test_the_weights_judged_best_are_kept_and_worse_epochs_end_it(tmp_path):
+    values = iter([0.3, 0.7, 0.7, 0.2, 0.9])
+    judged = []
+
+    def verdict(model):
+        judged.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return Verdict(next(values), "")
+
+    training = make(patience=2, epochs=5, judge=verdict)
+    run_stage("fusion", training, 5, Checkpoint(tmp_path / "a.pt", "x"), Silent())
     assert training.finished
-    assert torch.load(tmp_path / "a.pt", weights_only=True)["state"]["epoch"] < 30
+    assert len(judged) == 4
+    for name, tensor in training.best().state_dict().items():
+        assert torch.equal(tensor, judged[1][name]), name
+    assert not training.best().training
+
+
+def test_no_answer_may_be_worse_than_none(tmp_path):
+    training = make(epochs=1, judge=lambda _: Verdict(-3.5, "a loss, for instance"))
+    run_stage("fusion", training, 1, Checkpoint(tmp_path / "a.pt", "x"), Silent())
+    assert np.isfinite(predict(training.best(), examples(3), "TA", REGIONS, CPU)).all()
 
 
 @pytest.mark.parametrize("modalities", ["TIA", "TA", "T", "A", "I"])
@@ -88,3 +127,75 @@ def test_predictions_do_not_depend_on_their_neighbours(modalities):
     together = predict(model, shown, modalities, REGIONS, CPU)
     alone = [predict(model, [example], modalities, REGIONS, CPU)[0] for example in shown]
     np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+@pytest.fixture
+def image_side():
+    """A training of what an image touches."""
+    pairs = Source(
+        examples(40, picture=True), Modalities(tuple((view, 1.0) for view in VIEWS)), Noise(), 8, 49
+    )
+    recipe = FusionRecipe(epochs=1, learning_rate=1e-2, averaging=0.5)
+    return FusionTraining(
+        keep_image_side(fresh_model(CONFIG, 1)), [pairs], judge, REGIONS, recipe, CPU, seed=1
+    )
+
+
+def test_answers_without_an_image_stay_when_only_its_side_learns(image_side):
+    shown = examples(9, picture=True)
+    before = {view: predict(image_side.model, shown, view, REGIONS, CPU) for view in VIEWS}
+    image_side.run_epoch(0, report)
+    for view in VIEWS:
+        after = predict(image_side.best(), shown, view, REGIONS, CPU)
+        if "I" in view:
+            assert np.abs(after - before[view]).max() > 1e-3, view
+        else:
+            np.testing.assert_array_equal(after, before[view])
+
+
+def test_all_that_an_image_touches_learns(image_side):
+    """What moves the answer to an image and no other answer is trained, row by row; what moves others is not."""
+    model = fresh_model(CONFIG, 1)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    image_side.run_epoch(0, report)
+    shown = examples(4, picture=True)
+    plain, pictured = (predict(model, shown, view, REGIONS, CPU) for view in ("TA", "TIA"))
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in model.state_dict().items():
+        moved = image_side.model.state_dict()[name] != before[name]
+        rows = range(len(tensor)) if name.endswith("element.weight") else [slice(None)]
+        for row in rows:
+            saved = tensor[row].clone()
+            tensor[row] += torch.randn(saved.shape, generator=generator)
+            others = bool((predict(model, shown, "TA", REGIONS, CPU) != plain).any())
+            image = np.abs(predict(model, shown, "TIA", REGIONS, CPU) - pictured).max() > 1e-6
+            tensor[row] = saved
+            if others or image:  # a softmax does not mind its scores' bias
+                assert bool(moved[row].any()) == (not others), (name, row)
+
+
+def train_on_meanings(modalities, weight, epochs=5):
+    """The lines of the epochs, where sarcasm is a coin's throw and a sentence means which of two words it has."""
+    made = [replace(example, target=0.5, meaning=row) for row, example in enumerate(examples(64))]
+    meanings = np.array([[1.0 if 5 in example.tokens else -1.0] for example in made], np.float32)
+    training = FusionTraining(
+        fresh_model(CONFIG, 1),
+        [Source(made, Modalities(((modalities, 1.0),)), Noise(), 8)],
+        lambda _: Verdict(0.0, ""),
+        REGIONS,
+        FusionRecipe(learning_rate=2e-2, decay=0.9, meaning_weight=weight),
+        CPU,
+        1,
+        meanings,
+    )
+    lines = [training.run_epoch(epoch, report) for epoch in range(epochs)]
+    return [float(line.split()[2].rstrip(";")) for line in lines]
+
+
+def test_a_sentence_s_meaning_is_learnt_from_its_tokens():
+    losses = train_on_meanings("TA", 1.0)
+    assert losses[-1] < np.log(2) + 0.2  # a coin's throw costs ln 2, meanings of variance 1 cost 1 at first
+
+
+def test_without_its_text_a_sentence_means_nothing():
+    np.testing.assert_allclose(train_on_meanings("A", 1.0, 2), train_on_meanings("A", 0.0, 2))

@@ -2,64 +2,55 @@ import json
 
 import pytest
 from tiny_data import build_tiny_data
+from tiny_recipe import RECIPE, SEEDS, answer_sentences
 
 from attendant.analysis.rows import read_tweets
 from attendant.analysis.sarcasm import evaluate_sarcasm
 from attendant.manifest import read_manifest, verify
-from attendant.models.encoders import CompactConfig
-from attendant.models.hfm import HfmConfig
 from attendant.models.sarcasm import SarcasmModel
+from attendant.text import tokenise
 from attendant.training.data import read_mvsa, sarcasm_file
-from attendant.training.encoder import EncoderRecipe
-from attendant.training.fusion import FusionRecipe
 from attendant.training.progress import Silent
 from attendant.training.recipes import SarcasmRecipe, make_recipe
-from attendant.training.release import Release, release
-from attendant.training.sarcasm import SarcasmTraining
+from attendant.training.release import FILES, Release, release
+from attendant.training.sarcasm import Labels, SarcasmTraining
 from attendant.types import Modality, Tweet
-
-RECIPE = SarcasmRecipe(
-    hfm=HfmConfig(
-        40,
-        12,
-        8,
-        embedding_width=8,
-        attribute_width=6,
-        hidden_width=5,
-        image_width=7,
-        fusion_width=6,
-        classifier_width=4,
-    ),
-    compact=CompactConfig(12, widths=(4, 4, 8, 8), blocks=(0, 0, 0, 0), attribute_hidden=4),
-    encoder=EncoderRecipe(epochs=1, crop=3, batch=4, warm_up=2),
-    text=FusionRecipe(epochs=2, batch=8, learning_rate=1e-2, averaging=0.5),
-    joint=FusionRecipe(epochs=1, batch=8, learning_rate=1e-2, averaging=0.5),
-    control_limit=-1.0,
-)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return build_tiny_data(tmp_path_factory.mktemp("data"), pictures=40)
+    return build_tiny_data(tmp_path_factory.mktemp("data"), pictures=30)
 
 
 @pytest.fixture(scope="module")
-def released(data, tmp_path_factory):
-    root = tmp_path_factory.mktemp("released")
-    training = SarcasmTraining(data, root / "runs", 1, Silent(), RECIPE, "cpu")
+def make(data, tmp_path_factory):
+    runs = tmp_path_factory.mktemp("runs")
+    for labels in Labels:
+        answer_sentences(data, runs, labels)
+    return lambda labels=Labels.ORIGINAL: SarcasmTraining(data, runs, SEEDS, Silent(), RECIPE, labels, "cpu")
+
+
+@pytest.fixture(scope="module")
+def training(make):
+    return make()
+
+
+@pytest.fixture(scope="module")
+def released(training, tmp_path_factory):
+    """The model's folder in a store."""
+    folder = tmp_path_factory.mktemp("store") / "sarcasm"
     training.run("release")
-    release(training, Release(root / "store" / "sarcasm", "1", "attendant train sarcasm", 1))
-    return root
+    release(training, Release(folder, "1", "attendant train sarcasm"))
+    return folder
 
 
 def test_what_is_released_can_be_served(released, data):
-    folder = released / "store" / "sarcasm"
-    manifest = read_manifest(folder)
+    manifest = read_manifest(released)
     assert manifest.default_version == "1"
-    assert set(manifest.versions["1"].files) == {"config", "words", "attributes", "hfm", "encoder", "card"}
+    assert set(manifest.versions["1"].files) == set(FILES)
     for entry in manifest.versions["1"].files.values():
-        verify(folder, entry)
-    model = SarcasmModel.open_torch(folder)
+        verify(released, entry)
+    model = SarcasmModel.open_torch(released)
     tweet = Tweet(text="so much fun", image=read_mvsa(data)[0].image)
     (outcome,) = model.infer([model.prepare(tweet)])
     assert outcome.attention.axis(Modality.TEXT).labels == ("so", "much", "fun")
@@ -67,44 +58,71 @@ def test_what_is_released_can_be_served(released, data):
 
 
 def test_the_card_says_what_evaluate_measures(released, data):
-    folder = released / "store" / "sarcasm"
     tweets = read_tweets(sarcasm_file(data, "valid"))
-    scores = evaluate_sarcasm(SarcasmModel.open_torch(folder), tweets, lambda done, total: None)
-    card = (folder / "1" / "card.md").read_text()
-    assert f"| text and attributes | {scores.accuracy:.4f} |" in card
-    assert "pseudo-labelled" in card
+    scores = evaluate_sarcasm(SarcasmModel.open_torch(released), tweets, lambda done, total: None)
+    card = (released / "1" / "card.md").read_text()
+    assert f"| text and attributes | {scores.accuracy:.4f} (" in card
+    assert "soft label" in card
 
 
-def test_the_temperature_is_in_the_config(released):
-    config = json.loads((released / "store" / "sarcasm" / "1" / "config.json").read_text())
-    assert 0.2 <= config["temperature"] <= 5
+def test_the_calibration_is_in_the_config(training, released):
+    config = json.loads((released / "1" / "config.json").read_text())
+    assert config["temperature"] == pytest.approx(training.calibration.temperature, abs=1e-4)
+    assert config["threshold"] == pytest.approx(training.calibration.threshold, abs=1e-4)
+    assert config["temperature"] != 1
 
 
-def test_a_second_run_finds_everything_done(released, data, monkeypatch):
+def test_there_is_a_candidate_for_each_seed_and_the_best_is_chosen(training):
+    assert [candidate.seed for candidate in training.candidates] == list(SEEDS)
+    best = max(candidate.scores.accuracy for candidate in training.candidates)
+    assert training.chosen.scores.accuracy == best
+
+
+def test_a_second_run_finds_everything_done(released, make, tmp_path, monkeypatch):
     def no_epoch(*_):
         raise AssertionError("trained again")
 
     monkeypatch.setattr("attendant.training.fusion.FusionTraining.run_epoch", no_epoch)
     monkeypatch.setattr("attendant.training.encoder.Distillation.run_epoch", no_epoch)
-    training = SarcasmTraining(data, released / "runs", 1, Silent(), RECIPE, "cpu")
-    release(training, Release(released / "again", "1", "attendant train sarcasm", 1))
-    first = read_manifest(released / "store" / "sarcasm").versions["1"].files
-    again = read_manifest(released / "again").versions["1"].files
-    assert again["hfm"].sha256 == first["hfm"].sha256
-    assert again["encoder"].sha256 == first["encoder"].sha256
+    again = release(make(), Release(tmp_path / "again", "1", "attendant train sarcasm"))
+    first = read_manifest(released).versions["1"].files
+    for role in ("hfm", "encoder", "config"):
+        assert again.versions["1"].files[role].sha256 == first[role].sha256, role
 
 
-def test_a_new_version_stands_beside_the_old_one(released, data):
-    training = SarcasmTraining(data, released / "runs", 1, Silent(), RECIPE, "cpu")
-    for version in ("1", "2"):
-        release(training, Release(released / "two", version, "attendant train sarcasm", 1))
-    manifest = read_manifest(released / "two")
+def test_the_model_of_other_labels_stands_beside_the_first(released, make):
+    training = make(Labels.MMSD2)
+    assert "#" not in training.vocabularies.words
+    manifest = release(training, Release(released, "2", "attendant train sarcasm --labels mmsd2"))
     assert set(manifest.versions) == {"1", "2"}
     assert manifest.default_version == "1"
+    for version in manifest.versions.values():
+        for entry in version.files.values():
+            verify(released, entry)
+    first, second = (manifest.versions[name].files for name in "12")
+    assert first["encoder"].sha256 == second["encoder"].sha256
+    assert first["hfm"].sha256 != second["hfm"].sha256
+    assert SarcasmModel.open_torch(released, "2") is not None
 
 
-def test_vocabularies_are_counted_from_training_rows(data, tmp_path):
-    training = SarcasmTraining(data, tmp_path, 1, Silent(), RECIPE, "cpu")
+def test_no_text_of_validation_or_of_a_held_out_picture_is_learnt_from(training, data):
+    names = training.vocabularies.words.words
+    learnt = {" ".join(names[token] for token in row.tokens) for row in training.labelled + training.posted}
+    posted = read_mvsa(data)
+    unseen = [item.tweet for item in posted if item.held_out]
+    unseen += [row.text for row in read_tweets(sarcasm_file(data, "valid"))]
+    encoded = {
+        " ".join(names[token] for token in training.vocabularies.words.encode(tokenise(text)))
+        for text in unseen
+    }
+    assert any(item.held_out for item in posted)
+    assert learnt
+    assert not learnt & encoded
+    assert len(training.labelled) == len(training.tweets) - 1  # the one that stands in both splits
+    assert len(training.posted) < len(posted)
+
+
+def test_vocabularies_are_counted_from_training_rows(training):
     words = training.vocabularies.words
     assert words.words[:2] == ("<pad>", "<unk>")
     assert "<emoji>" in words
@@ -113,5 +131,5 @@ def test_vocabularies_are_counted_from_training_rows(data, tmp_path):
 
 def test_recipes_take_other_numbers_of_epochs():
     recipe = make_recipe(2, 5)
-    assert (recipe.text.epochs, recipe.joint.epochs, recipe.encoder.epochs) == (2, 2, 5)
+    assert (recipe.text.epochs, recipe.image.epochs, recipe.vision.encoder.together) == (2, 2, 5)
     assert make_recipe(None, None) == SarcasmRecipe()
