@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 INTERRUPTED = 130
+VERSIONS = {"original": "1", "mmsd2": "2"}
 
 app = typer.Typer(help="Train the models of model_store from the data.", no_args_is_help=True)
 
@@ -20,10 +21,16 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class Labels(StrEnum):
+    ORIGINAL = "original"
+    MMSD2 = "mmsd2"
+
+
 class Stage(StrEnum):
+    LABELS = "labels"
     TEXT = "text"
     ENCODER = "encoder"
-    JOINT = "joint"
+    IMAGE = "image"
     RELEASE = "release"
 
 
@@ -41,23 +48,36 @@ def sarcasm(  # noqa: PLR0913, PLR0917 - a command's options
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="The model's folder.")] = Path("model_store/sarcasm"),
-    version: Annotated[str, typer.Option(help="The version to write.")] = "1",
-    runs: Annotated[Path, typer.Option(help="Checkpoints and caches (some 6 GB).")] = Path("runs/sarcasm"),
+    labels: Annotated[
+        Labels, typer.Option(help="The authors' texts and labels, or those of MMSD2.0.")
+    ] = Labels.ORIGINAL,
+    version: Annotated[
+        str, typer.Option(help="The version to write; else 1 for original labels, 2 for mmsd2.")
+    ] = "",
+    runs: Annotated[Path, typer.Option(help="Checkpoints and caches (some 12 GB).")] = Path("runs/sarcasm"),
     stage: Annotated[
         Stage, typer.Option(help="Where to stop; a stage runs those that it needs.")
     ] = Stage.RELEASE,
     seed: Annotated[int, typer.Option(min=0, help="Fixes every random choice.")] = 1,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Fusion models to train, from --seed on; the best on validation is released."
+        ),
+    ] = 5,
     device: Annotated[Device, typer.Option(help="auto takes CUDA where there is one.")] = Device.AUTO,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all.")] = 0,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Of the text and of the joint stage, at most.")
+        int | None, typer.Option(min=1, help="Of each stage of the fusion model, at most.")
     ] = None,
-    encoder_epochs: Annotated[int | None, typer.Option(min=1, help="Of the encoder.")] = None,
+    encoder_epochs: Annotated[
+        int | None, typer.Option(min=1, help="Of the whole encoder, after its parts.")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoints.")] = True,
 ) -> None:
-    """Train the sarcasm model: text and attributes, region encoder, all three modalities, release.
+    """Train the sarcasm model: soft labels, text and attributes, region encoder, image side, release.
 
-    Interrupted, the same command goes on where it was. On two CPU cores it takes about an hour.
+    Interrupted, the same command goes on where it was. On two CPU cores it takes hours, on a GPU minutes.
     """
     import torch  # noqa: PLC0415 - `attendant --help` stays fast
 
@@ -65,6 +85,7 @@ def sarcasm(  # noqa: PLR0913, PLR0917 - a command's options
     from attendant.training.progress import shown  # noqa: PLC0415
     from attendant.training.recipes import make_recipe  # noqa: PLC0415
     from attendant.training.release import Release, release  # noqa: PLC0415
+    from attendant.training.sarcasm import Labels as TrainingLabels  # noqa: PLC0415
     from attendant.training.sarcasm import SarcasmTraining  # noqa: PLC0415
 
     if threads:
@@ -73,10 +94,20 @@ def sarcasm(  # noqa: PLR0913, PLR0917 - a command's options
     console = Console(stderr=True)
     try:
         with shown(console) as progress:
-            training = SarcasmTraining(find_data(data), runs, seed, progress, recipe, device, resume)
+            training = SarcasmTraining(
+                find_data(data),
+                runs,
+                range(seed, seed + seeds),
+                progress,
+                recipe,
+                TrainingLabels(labels),
+                device,
+                resume,
+            )
             training.run(stage)
             if stage is Stage.RELEASE:
-                manifest = release(training, Release(out, version, _command(), seed))
+                version = version or VERSIONS[labels]
+                manifest = release(training, Release(out, version, _command()))
                 progress.say(
                     f"released {manifest.name} {version}, digest {manifest.versions[version].digest}"
                 )
