@@ -16,7 +16,8 @@ from model_archiver.model_packaging import generate_model_archive
 
 from attendant.manifest import ModelManifest, VersionManifest, describe, read_store, verify, write_manifest
 from attendant.models.onnx import export_encoder, export_hfm
-from attendant.models.store import load_encoder, load_hfm
+from attendant.models.quantisation import quantise_image_scores
+from attendant.models.store import load_config, load_encoder, load_hfm
 
 HANDLERS = Path(__file__).resolve().parents[1] / "handlers"
 
@@ -80,6 +81,8 @@ def _stage_version(source: Path, version: VersionManifest, target: Path) -> Vers
     graphs = target / version.version
     export_hfm(load_hfm(source, version), graphs / "hfm.onnx")
     export_encoder(load_encoder(source, version), graphs / "encoder.onnx")
+    config = load_config(source, version)
+    quantise_image_scores(graphs / "hfm.onnx", graphs / "encoder.onnx", config.hfm, config.temperature)
     derived = {f"{name}_onnx": describe(target, graphs / f"{name}.onnx") for name in ("hfm", "encoder")}
     return replace(version, files={**version.files, **derived})
 

@@ -3,7 +3,8 @@
     model_store/<name>/manifest.json
     model_store/<name>/<version>/...        the files that it lists, with their sizes and SHA-256
 
-A folder built by `attendant archive` also lists what was derived from those files (`DERIVED_ROLES`).
+What is made from the weights (`DERIVED_ROLES`) is listed too and does not change their digest: the reference that drift
+is measured against, and, in a folder built by `attendant archive`, the graphs.
 """
 
 import hashlib
@@ -19,7 +20,9 @@ from attendant import errors
 from attendant.types import Modality
 
 MANIFEST = "manifest.json"
-DERIVED_ROLES = frozenset({"hfm_onnx", "encoder_onnx"})  # made from the weights when an archive is built
+REFERENCE = "reference"  # the role of the frozen statistics (attendant.statistics.references)
+# Made from the weights: the graphs when an archive is built, the reference once there is one to run.
+DERIVED_ROLES = frozenset({"hfm_onnx", "encoder_onnx", REFERENCE})
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 _STRICT = ConfigDict(extra="forbid")

@@ -34,12 +34,19 @@ class RegionEncoder(Protocol):
 
 @dataclass(frozen=True)
 class CompactConfig:
-    """Sizes of `CompactEncoder`: the widths at strides 4, 8, 16 and 32, and the residual blocks at each."""
+    """Sizes of `CompactEncoder`.
+
+    Its stages end at strides 8, 16, 32 and 32, each in a narrow linear map of `outputs` channels, after `units`
+    residual convolutions of `widths` channels.
+    """
 
     n_attributes: int
-    widths: tuple[int, int, int, int] = (32, 64, 128, 256)
-    blocks: tuple[int, int, int, int] = (0, 1, 1, 2)
-    attribute_hidden: int = 256
+    n_classes: int = 1001
+    stem_width: int = 32
+    widths: tuple[int, int, int, int] = (96, 160, 256, 320)
+    units: tuple[int, int, int, int] = (1, 2, 2, 1)
+    outputs: tuple[int, int, int, int] = (32, 96, 160, 320)
+    feature_width: int = 1280
 
 
 @dataclass(frozen=True)
@@ -61,56 +68,87 @@ def scale(pixels: Tensor) -> Tensor:
 
 
 class ConvNorm(nn.Sequential):
-    """3 x 3 convolution and batch norm (which folds into the convolution for inference)."""
+    """3 x 3 convolution, batch norm (which folds into it for inference), ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
-        super().__init__(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs))
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+        )
 
 
-class ResidualBlock(nn.Module):
+class ResidualUnit(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = ConvNorm(width, width)
-        self.second = ConvNorm(width, width)
+        self.conv = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x + self.second(torch.relu(self.first(x))))
+        return torch.relu(x + self.norm(self.conv(x)))
+
+
+class Halving(nn.Sequential):
+    """3 x 3 convolution with stride 2, batch norm, ReLU. `pads`: zeros before and after, of rows and of columns.
+
+    (0, 1) centres output i on input 2i + 1, (1, 0) on input 2i.
+    """
+
+    def __init__(self, inputs: int, outputs: int, pads: tuple[int, int]) -> None:
+        super().__init__(
+            nn.ZeroPad2d(pads * 2),
+            nn.Conv2d(inputs, outputs, 3, 2, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+        )
 
 
 class CompactEncoder(nn.Module):
-    """The shipped encoder: dense 3 x 3 convolutions (fast on CPUs) and an attribute head on the mean region."""
+    """The shipped encoder: dense 3 x 3 convolutions (fast on CPUs), with heads on the mean of its regions' features.
+
+    The ends of its stages are centred on pixels 8i + 7, 16i + 15, 32i + 15 and 32i + 15 of either side: regions on
+    the middle of their cells.
+    """
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
         self.config = config
-        self.region_width = config.widths[-1]
-        # 4 x 4 patches first: full-resolution maps would cost more memory traffic than arithmetic
-        layers: list[nn.Module] = [
-            nn.Conv2d(3, config.widths[0], 4, 4, bias=False),
-            nn.BatchNorm2d(config.widths[0]),
-            nn.ReLU(),
-        ]
-        inputs = config.widths[0]
-        for stage, (width, blocks) in enumerate(zip(config.widths, config.blocks, strict=True)):
-            if stage > 0:
-                layers += [ConvNorm(inputs, width, stride=2), nn.ReLU()]
-            layers += [ResidualBlock(width) for _ in range(blocks)]
-            inputs = width
-        self.body = nn.Sequential(*layers)
-        self.attributes = nn.Sequential(
-            nn.Linear(self.region_width, config.attribute_hidden),
-            nn.ReLU(),
-            nn.Linear(config.attribute_hidden, config.n_attributes),
+        self.region_width = config.outputs[-1]
+        stem, widths, outputs = config.stem_width, config.widths, config.outputs
+        starts: tuple[tuple[nn.Module, ...], ...] = (
+            (
+                # 8 x 8 patches every 4 pixels: full-resolution maps would cost more memory traffic than arithmetic
+                nn.ZeroPad2d((0, 4, 0, 4)),
+                nn.Conv2d(3, stem, 8, 4, bias=False),
+                nn.BatchNorm2d(stem),
+                nn.ReLU(),
+                Halving(stem, widths[0], (0, 1)),
+            ),
+            (Halving(outputs[0], widths[1], (0, 1)),),
+            (Halving(outputs[1], widths[2], (1, 0)),),
+            (ConvNorm(outputs[2], widths[3]),),
         )
+        self.stages = nn.ModuleList(
+            nn.Sequential(*start, *(ResidualUnit(width) for _ in range(units)), nn.Conv2d(width, output, 1))
+            for start, width, units, output in zip(starts, widths, config.units, outputs, strict=True)
+        )
+        self.expand = nn.Linear(self.region_width, config.feature_width)
+        self.attributes = nn.Linear(config.feature_width, config.n_attributes)
+        self.classes = nn.Linear(config.feature_width, config.n_classes)
 
     def grid(self, pixels: Tensor) -> Tensor:
         """uint8 B x H x W x 3 -> B x d x H/32 x W/32; H and W are multiples of 32."""
-        features: Tensor = self.body(scale(pixels).contiguous(memory_format=torch.channels_last))
+        x = scale(pixels).contiguous(memory_format=torch.channels_last)
+        for stage in self.stages:
+            x = stage(x)
+        return x
+
+    def features(self, regions: Tensor) -> Tensor:
+        """B x R x d -> B x R x F, in [0, 6]."""
+        features: Tensor = self.expand(regions).clamp(0.0, 6.0)
         return features
 
     def forward(self, pixels: Tensor) -> ImageEncoding:
         regions = self.grid(pixels).flatten(2).transpose(1, 2)  # B x R x d
-        return ImageEncoding(regions, self.attributes(regions.mean(1)))
+        return ImageEncoding(regions, self.attributes(self.features(regions).mean(1)))
 
 
 class PreActivation(nn.BatchNorm2d):

@@ -128,6 +128,8 @@ def _expected_warnings() -> Iterator[None]:
         warnings.simplefilter("ignore", DeprecationWarning)
         # nn.LSTM compares the sizes it is given with its own: once, while it is traced
         warnings.filterwarnings("ignore", "Converting a tensor to a Python boolean", TracerWarning)
+        # It says so of the pads of nn.ZeroPad2d, which ONNX Runtime folds
+        warnings.filterwarnings("ignore", "Constant folding - Only steps=1 can be", UserWarning)
         # Its own remedy is to give the initial states, which GuidedBiLstm does
         warnings.filterwarnings(
             "ignore", "Exporting a model to ONNX with a batch_size other than 1", UserWarning

@@ -78,6 +78,9 @@ def open_session(path: Path, threads: int | None = None, device: str | None = No
     options.add_session_config_entry(
         "session.intra_op.allow_spinning", "0"
     )  # idle threads leave the cores alone
+    options.add_session_config_entry(
+        "session.x64quantprecision", "1"
+    )  # 8-bit sums must not overflow on old CPUs
     session = Session(onnxruntime.InferenceSession(path, options, providers=_providers(device)), threads)
     if session.runtime.device != device:
         _say_not_obtained(device, session.provider)

@@ -13,7 +13,15 @@ from attendant.models.encoders import (
 )
 from attendant.types import GRID, REGIONS
 
-COMPACT = CompactConfig(n_attributes=7, widths=(4, 4, 6, 8), blocks=(0, 1, 0, 1), attribute_hidden=5)
+COMPACT = CompactConfig(
+    n_attributes=7,
+    n_classes=5,
+    stem_width=4,
+    widths=(4, 4, 6, 6),
+    units=(0, 1, 0, 1),
+    outputs=(3, 4, 5, 8),
+    feature_width=9,
+)
 PAPER = PaperConfig(depths=(1, 2), widths=(8, 16), stem_width=4, chunk=60)
 
 
@@ -62,6 +70,26 @@ def test_a_cell_of_the_picture_moves_the_regions_around_it(compact, pixels):
     cells = torch.arange(GRID)
     assert share.sum(2) @ cells.float() == pytest.approx([row, row], abs=1.5)
     assert share.sum(1) @ cells.float() == pytest.approx([column, column], abs=1.5)
+
+
+def test_stages_end_where_the_teacher_does():
+    """Their maps are centred on pixels 8i + 7, 16i + 15, 32i + 15 and 32i + 15 (`training.teacher.DEPTHS`)."""
+    encoder = CompactEncoder(COMPACT).eval()
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.Conv2d):  # every pixel in a receptive field counts alike
+            torch.nn.init.constant_(module.weight, 0.1)
+            if module.bias is not None:
+                torch.nn.init.zeros_(module.bias)
+    pixels = torch.full((1, 3, 448, 448), 0.5, requires_grad=True)
+    x = pixels
+    for stage, stride, centre in zip(encoder.stages, (8, 16, 32, 32), (7, 15, 15, 15), strict=True):
+        x = stage(x)
+        assert x.shape[-2:] == (448 // stride, 448 // stride)
+        middle = 224 // stride
+        (seen,) = torch.autograd.grad(x[0, :, middle, middle].sum(), pixels, retain_graph=True)
+        rows = seen.sum((0, 1, 3)).double()
+        found = (rows @ torch.arange(448.0).double() / rows.sum()).item()
+        assert found == pytest.approx(stride * middle + centre, abs=0.6)
 
 
 @torch.inference_mode()
@@ -122,8 +150,8 @@ def test_missing_paper_weights_are_found(paper):
 
 
 def test_config_chooses_the_encoder():
-    read = read_config({"kind": "compact", "n_attributes": 7, "widths": [4, 4, 6, 8], "blocks": [0, 1, 0, 1]})
-    assert read == CompactConfig(7, (4, 4, 6, 8), (0, 1, 0, 1))
+    read = read_config({"kind": "compact", "n_attributes": 7, "widths": [4, 4, 6, 8], "units": [0, 1, 0, 1]})
+    assert read == CompactConfig(7, widths=(4, 4, 6, 8), units=(0, 1, 0, 1))
     assert isinstance(build_encoder(read), CompactEncoder)
     paper = read_config({"kind": "paper", "depths": [1], "widths": [8], "stem_width": 4})
     assert isinstance(build_encoder(paper), PaperEncoder)

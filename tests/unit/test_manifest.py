@@ -73,8 +73,9 @@ def test_the_digest_names_the_weights(folder: Path) -> None:
     assert version.digest == hashlib.sha256(rows.encode()).hexdigest()
     changed = replace(version.files["hfm"], sha256="0" * 64)
     assert replace(version, files=version.files | {"hfm": changed}).digest != version.digest
-    derived = replace(version, files=version.files | {"hfm_onnx": changed})
-    assert derived.digest == version.digest
+    for role in ("hfm_onnx", "encoder_onnx", "reference"):
+        derived = replace(version, files=version.files | {role: changed})
+        assert derived.digest == version.digest
 
 
 def test_version_or_default(folder: Path) -> None:

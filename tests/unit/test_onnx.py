@@ -131,7 +131,10 @@ def test_a_model_in_training_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "outputs"),
     [
-        (CompactConfig(7, (4, 6, 8, 10), (0, 1, 1, 1), 5), ("regions", "attribute_logits")),
+        (
+            CompactConfig(7, 5, 4, (4, 6, 8, 8), (0, 1, 1, 1), (3, 4, 5, 10), 12),
+            ("regions", "attribute_logits"),
+        ),
         (PaperConfig((1, 1, 1, 1), (8, 8, 12, 16), stem_width=4), ("regions",)),
     ],
 )

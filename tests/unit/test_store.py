@@ -25,7 +25,9 @@ from attendant.models.store import (
 )
 
 HFM = HfmConfig(20, 9, 8, 6, 4, 5, 8, 10, 3, dropout=0.1, variant=Variant.PYTORCH_2020)
-COMPACT = CompactConfig(n_attributes=7, widths=(2, 3, 4, 8), blocks=(0, 1, 0, 1), attribute_hidden=5)
+COMPACT = CompactConfig(
+    n_attributes=7, n_classes=5, stem_width=2, widths=(2, 3, 4, 4), units=(0, 1, 0, 1), outputs=(2, 3, 4, 8)
+)
 CONFIG = ModelConfig(HFM, COMPACT, temperature=1.5, threshold=0.4)
 
 
