@@ -56,7 +56,15 @@ def _build_version(folder: Path, version: str, seed: int) -> VersionManifest:
             fusion_width=8,
             classifier_width=6,
         ),
-        encoder=CompactConfig(len(attributes), widths=(4, 4, 8, 16), blocks=(0, 0, 0, 1), attribute_hidden=8),
+        encoder=CompactConfig(
+            len(attributes),
+            n_classes=5,
+            stem_width=4,
+            widths=(4, 4, 8, 8),
+            units=(0, 0, 0, 1),
+            outputs=(4, 4, 8, 16),
+            feature_width=12,
+        ),
         temperature=1.3,
     )
     save_config(place / "config.json", config)

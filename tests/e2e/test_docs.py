@@ -18,7 +18,7 @@ ELSEWHERE = {
     "make run": "tests/e2e/test_make.py",
     "make check && make test": ".ci/run",
     "make bench": "the reader: a benchmark of minutes",
-    "make train": "the reader: a training of an hour",
+    "make train": "the reader: a training of hours",
     "benchmarks/first_answer.sh": "the reader: a fresh clone and install",
 }
 
@@ -44,7 +44,7 @@ def desk(tmp_path):
         (folder / name).write_bytes(photograph)
     for name, source in {"ca.pem": "ca.pem", "me.pem": "client.pem", "me.key": "client.key"}.items():
         shutil.copy(ROOT / "tests" / "data" / "tls" / source, folder / name)
-    for name in (".venv", "model_store"):
+    for name in (".venv", "model_store", "docs"):
         (folder / name).symlink_to(ROOT / name)
     (tmp_path / "shared").symlink_to(ROOT.parent / "shared")  # the data, where there is any
     return folder
