@@ -7,6 +7,7 @@ built folder, so that they serve the same bytes; `mar=True` also zips it for a m
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,7 +63,8 @@ def build_archives(
             config = stage / "model-config.yaml"
             config.write_text((serving or ServingConfig()).to_yaml())
             for archive_format in ("no-archive", "default") if mar else ("no-archive",):
-                _package(archive, stage / "models", config, output, archive_format)
+                with _temporary_files_in(stage / "archiver"):
+                    _package(archive, stage / "models", config, output, archive_format)
         yield output / archive
 
 
@@ -85,6 +87,17 @@ def _stage_version(source: Path, version: VersionManifest, target: Path) -> Vers
     quantise_image_scores(graphs / "hfm.onnx", graphs / "encoder.onnx", config.hfm, config.temperature)
     derived = {f"{name}_onnx": describe(target, graphs / f"{name}.onnx") for name in ("hfm", "encoder")}
     return replace(version, files={**version.files, **derived})
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """torch-model-archiver uses one folder of a fixed name in the temporary folder, which two builds would share."""
+    folder.mkdir(exist_ok=True)
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def _package(archive: str, models: Path, config: Path, output: Path, archive_format: str) -> None:
