@@ -223,11 +223,6 @@ class FusionTraining:
         self._since_best = state["since_best"]
 
 
-def probability(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sigmoid."""
-    return np.asarray(1 / (1 + np.exp(-logits)))
-
-
 @torch.inference_mode()
 def predict(
     model: HierarchicalFusion,

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import nn
 
 from attendant.analysis.classification import ClassificationEstimates, ClassificationScores, estimate, score
@@ -35,7 +36,6 @@ from attendant.training.fusion import (
     fresh_model,
     keep_image_side,
     predict,
-    probability,
 )
 from attendant.training.meanings import sentence_vectors
 from attendant.training.ngrams import NgramRecipe
@@ -228,7 +228,7 @@ class SarcasmTraining:
         found = []
         for seed in self._seeds:
             logits = predict(self._text_model(seed), self.validation, "TA", self._no_regions, self.device)
-            found.append(Candidate(seed, score(self._validation_labels, probability(logits)), logits))
+            found.append(Candidate(seed, score(self._validation_labels, expit(logits)), logits))
             self._progress.say(f"seed {seed}: {found[-1].scores}")
         return tuple(found)
 
@@ -267,7 +267,7 @@ class SarcasmTraining:
 
         def judge(model: HierarchicalFusion) -> Verdict:
             scores = score(
-                labels, probability(predict(model, self.validation, "TA", self._no_regions, self.device))
+                labels, expit(predict(model, self.validation, "TA", self._no_regions, self.device))
             )
             return Verdict(scores.accuracy, f"validation: {scores}")
 
@@ -362,12 +362,12 @@ class SarcasmTraining:
 
         def estimates(modalities: str) -> ClassificationEstimates:
             logits = self._logits(self.validation, modalities)
-            return estimate(labels, probability(logits / temperature), self.calibration.threshold)
+            return estimate(labels, expit(logits / temperature), self.calibration.threshold)
 
         held_out = [pair for pair in self.pairs if self._held_out(pair)]
         wanted = np.array([pair.target for pair in held_out])
-        together = probability(self._logits(held_out, "TIA") / temperature) >= self.calibration.threshold
-        alone = probability(self._logits(held_out, "I") / temperature)
+        together = expit(self._logits(held_out, "TIA") / temperature) >= self.calibration.threshold
+        alone = expit(self._logits(held_out, "I") / temperature)
         return FusionScores(
             text_attributes=estimates("TA"),
             text=estimates("T"),

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own habit
 from numpy.typing import NDArray
 from safetensors.torch import load_file
+from scipy.special import expit
 from torch import Tensor, nn
 
 from attendant.analysis.classification import score
@@ -284,7 +285,7 @@ class SentenceTraining:
             losses.append(self._step(rows, generator))
             report(done, len(chosen))
         logits = self.predict(self._validation.tweets, attributes=True)
-        scores = score(self._validation.labels.astype(np.int64), sigmoid(logits))
+        scores = score(self._validation.labels.astype(np.int64), expit(logits))
         return f"training loss {np.mean(losses):.4f}; validation: accuracy {scores.accuracy:.4f}, F1 {scores.f1:.4f}"
 
     def _batches(self, generator: np.random.Generator) -> list[list[int]]:
@@ -342,10 +343,6 @@ class SentenceTraining:
         self.encoder.load_state_dict(state["encoder"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._done = state["done"]
-
-
-def sigmoid(logits: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-logits)))
 
 
 @dataclass(frozen=True)
@@ -434,11 +431,11 @@ def combine(teachers: Sequence[Sequence[Answers]], folds: NDArray[np.int64], lab
 
     def mean(parts: Iterable[Sequence[Floats]]) -> Floats:
         """Over the folds; a part has one teacher's logits after the other."""
-        return np.asarray(np.mean([sigmoid(model.logits(np.stack(part, axis=1))) for part in parts], axis=0))
+        return np.asarray(np.mean([expit(model.logits(np.stack(part, axis=1))) for part in parts], axis=0))
 
     by_fold = list(zip(*teachers, strict=True))
     return SoftLabels(
-        sigmoid(model.logits(train)),
+        expit(model.logits(train)),
         mean([answer.valid for answer in fold] for fold in by_fold),
         mean([answer.posted for answer in fold] for fold in by_fold),
     )

@@ -29,8 +29,8 @@ margin is centred on region k; without it, on that region's lower right corner."
 class Depth:
     """A place in the teacher to learn from: the output of `block`, `channels` wide, a vector every `stride` pixels.
 
-    `first` is the first vector of the map with margin that belongs to the picture: it is centred on pixel
-    `centre`, and the encoder's map at this depth has the same centres.
+    `first` is the first vector of the map with margin that belongs to the picture: the encoder's map at
+    this depth has the same centres.
     """
 
     block: int

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.special import expit
 
@@ -33,8 +33,9 @@ def test_nothing_to_correct_is_left_alone():
     assert found == Calibration(pytest.approx(1.0, abs=0.05), pytest.approx(0.0, abs=0.03))
 
 
-@given(st.floats(*LIMITS), st.floats(-FURTHEST, FURTHEST))
-def test_labels_change_where_the_model_as_trained_is_undecided(temperature, shift):
-    calibration = Calibration(temperature, shift)
-    assert expit((0.0 + shift) / temperature) == pytest.approx(calibration.threshold)
-    assert (calibration.threshold < 0.5) == (shift / temperature < 0) or abs(shift / temperature) < 1e-9
+@given(st.floats(*LIMITS), st.floats(-FURTHEST, FURTHEST), st.floats(-20, 20))
+def test_calibration_changes_no_label(temperature, shift, logit):
+    """Sarcastic by the threshold is sarcastic by the model as trained."""
+    assume(abs(logit) > 1e-6)
+    threshold = Calibration(temperature, shift).threshold
+    assert (expit((logit + shift) / temperature) >= threshold) == (logit >= 0)

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit
 
 from attendant.models.hfm import HfmConfig
 from attendant.training.checkpoints import Checkpoint
@@ -15,7 +16,6 @@ from attendant.training.fusion import (
     fresh_model,
     keep_image_side,
     predict,
-    probability,
 )
 from attendant.training.progress import Silent
 from attendant.training.stages import run_stage
@@ -55,7 +55,7 @@ def examples(count, picture=False):
 
 def judge(model):
     shown = examples(30)
-    right = (probability(predict(model, shown, "TA", REGIONS, CPU)) >= 0.5) == [e.target for e in shown]
+    right = (expit(predict(model, shown, "TA", REGIONS, CPU)) >= 0.5) == [e.target for e in shown]
     return Verdict(float(right.mean()), f"accuracy {right.mean():.4f}")
 
 
@@ -74,7 +74,7 @@ def test_learns_what_there_is_to_learn(tmp_path):
     held_out = examples(50)
     logits = predict(training.best(), held_out, "TA", REGIONS, CPU)
     wanted = np.array([example.target for example in held_out])
-    assert ((probability(logits) >= 0.5) == wanted).mean() > 0.9
+    assert ((expit(logits) >= 0.5) == wanted).mean() > 0.9
 
 
 def test_interrupted_and_resumed_is_uninterrupted(tmp_path):
