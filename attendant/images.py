@@ -52,7 +52,7 @@ class DecodedImage:
     """`pixels` H x W x 3, RGB, 0 to 255, contiguous; `conversions` are short phrases, one for each change made.
 
     A picture much larger than the model's 448 x 448 comes back reduced by a whole factor, neither side below
-    `REDUCED_SIZE`: decoding a photograph is many times quicker for it, and `resize` then makes nearly the same of it.
+    `REDUCED_SIZE`: decoding a photograph is many times quicker for it, and resizing then makes nearly the same of it.
     """
 
     pixels: Pixels
@@ -80,15 +80,6 @@ def decode(
     except BadImage as bad:
         raise invalid(field, f"the image {bad}") from bad
     return DecodedImage(np.array(image), tuple(conversions))
-
-
-def resize(pixels: Pixels, size: int = IMAGE_SIZE) -> Pixels:
-    """The whole picture squashed to `size` x `size` x 3 (bicubic, antialiased).
-
-    The aspect ratio goes, so that cell (r, c) of the model's grid is the same share of every picture.
-    """
-    image = Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    return np.array(image)
 
 
 def _read_header(data: bytes, max_bytes: int, max_pixels: int) -> ImageHeader:

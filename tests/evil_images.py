@@ -213,3 +213,12 @@ def _evil_images() -> dict[str, tuple[bytes, Refused | Accepted]]:
 
 
 EVIL_IMAGES = _evil_images()
+
+
+def photograph(width: int, height: int) -> Image.Image:
+    """Smooth shapes under fine grain, as a camera gives them."""
+    rng = np.random.default_rng(width)
+    shapes = Image.fromarray(rng.integers(0, 256, (height // 50, width // 50, 3), np.uint8))
+    pixels = np.asarray(shapes.resize((width, height), Image.Resampling.BICUBIC)).astype(np.int16)
+    grain = rng.integers(-9, 10, (height, width, 1), np.int16)
+    return Image.fromarray((pixels + grain).clip(0, 255).astype(np.uint8))

@@ -35,7 +35,7 @@ RECIPE = SarcasmRecipe(
         CompactConfig(
             1, n_classes=6, stem_width=4, widths=(8, 8, 8, 8), units=(0, 0, 0, 0), feature_width=12
         ),
-        EncoderRecipe(views=1, side=64, apart=1, together=1, again=0, batch=4, warm_up=2),
+        EncoderRecipe(views=1, side=64, apart=1, together=1, again=(), batch=4, warm_up=2),
         HeadRecipe(epochs=3, batch=8),
         renderings=6,
         held_out_renderings=4,

@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 
 from attendant.manifest import ModelManifest, VersionManifest, describe, write_manifest
-from attendant.models.encoders import CompactConfig, build_encoder
+from attendant.models.encoders import CompactConfig, CompactEncoder
 from attendant.models.hfm import HfmConfig, build_hfm
+from attendant.models.rounded import round_encoder
 from attendant.models.store import ModelConfig, save_config, save_weights
 from attendant.text import Vocabulary
 from attendant.types import MODALITIES
@@ -44,6 +45,15 @@ def _build_version(folder: Path, version: str, seed: int) -> VersionManifest:
     attributes = Vocabulary.from_counts(dict.fromkeys(ATTRIBUTES, 1), len(ATTRIBUTES) + 2)
     words.to_file(place / "words.txt")
     attributes.to_file(place / "attributes.txt")
+    compact = CompactConfig(
+        len(attributes),
+        n_classes=5,
+        stem_width=4,
+        widths=(4, 4, 8, 8),
+        units=(0, 0, 0, 1),
+        outputs=(4, 4, 8, 16),
+        feature_width=12,
+    )
     config = ModelConfig(
         hfm=HfmConfig(
             vocabulary_size=len(words),
@@ -56,22 +66,16 @@ def _build_version(folder: Path, version: str, seed: int) -> VersionManifest:
             fusion_width=8,
             classifier_width=6,
         ),
-        encoder=CompactConfig(
-            len(attributes),
-            n_classes=5,
-            stem_width=4,
-            widths=(4, 4, 8, 8),
-            units=(0, 0, 0, 1),
-            outputs=(4, 4, 8, 16),
-            feature_width=12,
-        ),
+        encoder=compact,
         temperature=1.3,
     )
     save_config(place / "config.json", config)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         save_weights(place / "hfm.safetensors", build_hfm(config.hfm).state_dict())
-        save_weights(place / "encoder.safetensors", build_encoder(config.encoder).state_dict())
+        encoder = CompactEncoder(compact).eval()
+        pictures = torch.randint(0, 256, (2, 448, 448, 3), dtype=torch.uint8)
+        save_weights(place / "encoder.safetensors", round_encoder(encoder, [pictures]).state_dict())
     roles = {
         "config": "config.json",
         "words": "words.txt",

@@ -46,14 +46,16 @@ class Classifier:
     bias: Floats
 
     def see(self, features: Floats) -> Sight:
-        """From features R x F. The activation is relu(w f) of the class whose pooled logit is largest.
+        """From features R x F. The activation is relu((w - m) f) of the class whose pooled logit is largest.
 
-        That is Grad-CAM of a network that ends in mean pooling and one linear layer (Selvaraju et al. 2017).
+        That is Grad-CAM of a network that ends in mean pooling and one linear layer (Selvaraju et al. 2017), with the
+        mean m of all classes' weights taken off: classes are told apart by a softmax, which a vector that all weights
+        have in common does not touch, but which can outweigh all else in an activation.
         """
         logits = features @ self.weight.T
         pooled = logits.mean(0) + self.bias
         pooled_best = int(pooled.argmax())
-        activation = np.maximum(logits[:, pooled_best], 0)
+        activation = np.maximum(logits[:, pooled_best] - logits.mean(1), 0)
         logits += self.bias
         return Sight(
             features=features,

@@ -107,7 +107,7 @@ def sarcasm(  # noqa: PLR0913, PLR0917 - a command's options
             training.run(stage)
             if stage is Stage.RELEASE:
                 version = version or VERSIONS[labels]
-                manifest = release(training, Release(out, version, _command()))
+                manifest = release(training, Release(out, version, _command()), progress.say)
                 progress.say(
                     f"released {manifest.name} {version}, digest {manifest.versions[version].digest}"
                 )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from attendant.types import GRID
 
 CELL = 32  # pixels of a region's side
+HALF_WHITE = 127.5  # the pixel that is read as 0
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ EncoderConfig = CompactConfig | PaperConfig
 
 def scale(pixels: Tensor) -> Tensor:
     """uint8 B x H x W x 3 -> float B x 3 x H x W in [-1, 1]."""
-    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    return pixels.permute(0, 3, 1, 2).float() / HALF_WHITE - 1.0
 
 
 class ConvNorm(nn.Sequential):
@@ -102,7 +103,7 @@ class Halving(nn.Sequential):
 
 
 class CompactEncoder(nn.Module):
-    """The shipped encoder: dense 3 x 3 convolutions (fast on CPUs), with heads on the mean of its regions' features.
+    """The encoder that is trained: dense 3 x 3 convolutions (fast on CPUs), and heads on their mean features.
 
     The ends of its stages are centred on pixels 8i + 7, 16i + 15, 32i + 15 and 32i + 15 of either side: regions on
     the middle of their cells.
@@ -253,10 +254,6 @@ def read_paper_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     foreign keys are found when the state is loaded.
     """
     return {key: tensor.float() for key, tensor in weights.items() if not key.startswith("head.")}
-
-
-def build_encoder(config: EncoderConfig) -> CompactEncoder | PaperEncoder:
-    return CompactEncoder(config) if isinstance(config, CompactConfig) else PaperEncoder(config)
 
 
 def read_config(values: Mapping[str, object]) -> EncoderConfig:

@@ -127,15 +127,15 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     return scores.masked_fill(~mask, lowest).softmax(dim=-1) * mask
 
 
-def masked_mean(rows: Tensor, mask: Tensor) -> Tensor:
-    """Mean of `rows` (B x L x d) over the elements in `mask` (B x L): 0 where there is none."""
-    kept = mask.unsqueeze(-1).to(rows.dtype)
-    return (rows * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
-
-
 def weighted_sum(weights: Tensor, rows: Tensor) -> Tensor:
     """sum_i weights_i rows_i: B x L with B x L x d gives B x d."""
     return (weights.unsqueeze(-2) @ rows).squeeze(-2)
+
+
+def masked_mean(rows: Tensor, mask: Tensor) -> Tensor:
+    """Mean of `rows` (B x L x d) over the elements in `mask` (B x L): 0 where there is none."""
+    kept = mask.to(rows.dtype)
+    return weighted_sum(kept / kept.sum(dim=1, keepdim=True).clamp(min=1), rows)
 
 
 class AttributeGuidance(nn.Module):

@@ -1,4 +1,4 @@
-"""Export to ONNX (fp32), done once when an archive is built.
+"""Export to ONNX, done once when an archive is built.
 
 The names below are the interface between the exported files and whoever runs them in ONNX Runtime.
 """

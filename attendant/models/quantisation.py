@@ -1,8 +1,8 @@
 """The costliest product of the fusion model in 8 bits, for ONNX Runtime on CPUs: the scores of an image's regions.
 
-Its ranges are fixed when an archive is built, on `generated_pictures`: that needs no data, and a row's answer does not
-depend on its batch. Everything behind the attention stays float32, so that the weights in an answer are the ones it was
-computed from. So does the encoder (docs/profile.md says why).
+Each region is rounded by its own greatest value: they differ a lot, and an answer does not depend on its batch.
+Everything behind the attention stays float32: the weights in an answer are the ones it was computed from. The encoder
+has integers of its own (`attendant.models.rounded`).
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,8 @@ from attendant.types import IMAGE_SIZE, MAX_ATTRIBUTES
 
 IMAGE_SCORES = "/model/attention.1/element/MatMul"  # as the exporter names RepresentationAttention.element
 SMALLEST = 1 << 16  # weights for which 8 bits are worth their trouble
-_PICTURES = 12  # to find the range with, and as many others to measure on
-_HEADROOM = (
-    3.0  # times the values seen is rounded to 8 bits; photographs may reach further than what is generated
-)
+_PICTURES = 12  # to measure on
+_SMALLEST_RANGE = 1e-12  # what is all 0 needs one too
 
 Floats = NDArray[np.float32]
 Feeds = dict[str, NDArray[np.generic]]
@@ -60,11 +58,10 @@ def quantise_image_scores(
     weights = next(numpy_helper.to_array(t) for t in model.graph.initializer if t.name == node.input[1])
     if weights.size < SMALLEST:
         return None
-    seen, unseen = (_feeds(part, config) for part in np.split(_regions(encoder, 2 * _PICTURES), 2))
-    before = _answer(model, HFM_OUTPUTS, unseen, fusion)
-    (values,) = _answer(model, [node.input[0]], seen, fusion)
-    _round_product(model, node, weights, float(values.max()) * _HEADROOM)
-    after = _answer(model, HFM_OUTPUTS, unseen, fusion)
+    feeds = _feeds(_regions(encoder, _PICTURES), config)
+    before = _answer(model, feeds, fusion)
+    _round_product(model, node, weights)
+    after = _answer(model, feeds, fusion)
     movement = measure_movement(before, after, temperature)
     if not movement.is_within(_TOLERATED_HERE):
         log.warning("left_in_float32", product=IMAGE_SCORES, **vars(movement))
@@ -129,45 +126,48 @@ def _feeds(regions: Floats, config: HfmConfig) -> Feeds:
     return dict(zip(HFM_INPUTS, inputs, strict=True))
 
 
-def _answer(
-    model: ModelProto, tensors: list[str] | tuple[str, ...], feeds: Feeds, beside: Path
-) -> tuple[Floats, ...]:
-    """Any tensors inside a graph, as it is now."""
-    watched = ModelProto()
-    watched.CopyFrom(model)
-    del watched.graph.output[:]
-    watched.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in tensors)
-    path = beside.with_suffix(".watched.onnx")
-    onnx.save(watched, path)
+def _answer(model: ModelProto, feeds: Feeds, beside: Path) -> tuple[Floats, ...]:
+    """Of a graph as it is now."""
+    path = beside.with_suffix(".measured.onnx")
+    onnx.save(model, path)
     try:
-        return open_session(path, device="cpu").run(tensors, feeds)
+        return open_session(path, device="cpu").run(HFM_OUTPUTS, feeds)
     finally:
         path.unlink()
 
 
-def _round_product(model: ModelProto, node: NodeProto, weights: Floats, highest: float) -> None:
-    """Round both factors: the left, which is at least 0, to 256 steps, and each column of the weights to 255.
+def _round_product(model: ModelProto, node: NodeProto, weights: Floats) -> None:
+    """Round both factors: each row of the left, which is at least 0, to 256 steps, each column of the weights to 255.
 
     ONNX Runtime makes one operator on integers of the roundings and the product; elsewhere they are what they say.
     """
-    graph, values = model.graph, node.input[0]
-    steps = np.maximum(np.abs(weights).max(axis=0), 1e-12) / 127
+    graph, values, name = model.graph, node.input[0], node.name
+    steps = np.maximum(np.abs(weights).max(axis=0), _SMALLEST_RANGE) / 127
     constants = {
-        f"{values}/step": np.array(max(highest, 1e-6) / 255, np.float32),
-        f"{values}/zero": np.array(0, np.uint8),
-        f"{node.name}/weights": np.rint(weights / steps).astype(np.int8),
-        f"{node.name}/steps": steps.astype(np.float32),
-        f"{node.name}/zeros": np.zeros(steps.shape, np.int8),
+        f"{name}/smallest": np.array(_SMALLEST_RANGE, np.float32),
+        f"{name}/step": np.array(1 / 255, np.float32),
+        f"{name}/zero": np.array(0, np.uint8),
+        f"{name}/weights": np.rint(weights / steps).astype(np.int8),
+        f"{name}/steps": steps.astype(np.float32),
+        f"{name}/zeros": np.zeros(steps.shape, np.int8),
     }
-    step, zero, *columns = constants
-    rounding = [
-        helper.make_node("QuantizeLinear", [values, step, zero], [f"{values}/8bit"]),
-        helper.make_node("DequantizeLinear", [f"{values}/8bit", step, zero], [f"{values}/rounded"]),
-        helper.make_node("DequantizeLinear", columns, [f"{node.name}/rounded"], axis=1),
+    smallest, step, zero, *columns = constants
+    (product,) = node.output
+    greatest, shares = f"{name}/greatest", f"{name}/shares"
+    before = [
+        helper.make_node("ReduceMax", [values], [f"{greatest}/any"], axes=[-1]),
+        helper.make_node("Max", [f"{greatest}/any", smallest], [greatest]),
+        helper.make_node("Div", [values, greatest], [shares]),
+        helper.make_node("QuantizeLinear", [shares, step, zero], [f"{shares}/8bit"]),
+        helper.make_node("DequantizeLinear", [f"{shares}/8bit", step, zero], [f"{shares}/rounded"]),
+        helper.make_node("DequantizeLinear", columns, [f"{name}/rounded"], axis=1),
     ]
+    after = helper.make_node("Mul", [f"{name}/product", greatest], [product])
     position = list(graph.node).index(node)
     graph.initializer.remove(next(tensor for tensor in graph.initializer if tensor.name == node.input[1]))
-    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
-    node.input[:] = [f"{values}/rounded", f"{node.name}/rounded"]
-    for new in reversed(rounding):
+    graph.initializer.extend(numpy_helper.from_array(value, key) for key, value in constants.items())
+    node.input[:] = [f"{shares}/rounded", f"{name}/rounded"]
+    node.output[:] = [f"{name}/product"]
+    graph.node.insert(position + 1, after)
+    for new in reversed(before):
         graph.node.insert(position, new)

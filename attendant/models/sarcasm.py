@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendant.errors import AttendantError, Reason, Violation, invalid
-from attendant.images import decode, resize
+from attendant.images import decode
 from attendant.manifest import ModelManifest, read_manifest, verify
 from attendant.models.engines import Engine, Floats, FusionInput, FusionOutput, OnnxEngine, TorchEngine
+from attendant.models.pixels import resize
 from attendant.models.runtime import open_session
 from attendant.models.store import ModelConfig, file_of, load_config, load_encoder, load_hfm
 from attendant.text import Vocabulary, tokenise

@@ -17,15 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from attendant.manifest import FileEntry, ManifestError, VersionManifest, first_problem, verify
-from attendant.models.encoders import (
-    CompactConfig,
-    CompactEncoder,
-    EncoderConfig,
-    PaperEncoder,
-    build_encoder,
-    read_config,
-)
+from attendant.models.encoders import CompactConfig, EncoderConfig, PaperEncoder, read_config
 from attendant.models.hfm import HfmConfig, HierarchicalFusion, build_hfm
+from attendant.models.rounded import RoundedEncoder
 
 HEADER_LIMIT = 1 << 20  # bytes; ours take some 10 kB
 
@@ -78,7 +72,12 @@ def load_hfm(folder: Path, version: VersionManifest) -> HierarchicalFusion:
     return _filled(model, folder, file_of(version, "hfm"))
 
 
-def load_encoder(folder: Path, version: VersionManifest) -> CompactEncoder | PaperEncoder:
+def build_encoder(config: EncoderConfig) -> RoundedEncoder | PaperEncoder:
+    """An encoder as it lies in a model folder, without its weights."""
+    return RoundedEncoder(config) if isinstance(config, CompactConfig) else PaperEncoder(config)
+
+
+def load_encoder(folder: Path, version: VersionManifest) -> RoundedEncoder | PaperEncoder:
     """The version's region encoder on the CPU, in eval mode."""
     config = load_config(folder, version)
     with torch.device("meta"):
@@ -140,6 +139,13 @@ def _filled(model: Model, folder: Path, entry: FileEntry) -> Model:
             raise ManifestError(
                 f"{folder / entry.path}: {name} is {found.get(name, 'missing')}; "
                 f"config.json asks for {expected.get(name, 'no such weight')}"
+            )
+    floating = {name: tensor.is_floating_point() for name, tensor in model.state_dict().items()}
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() != floating[name]:
+            asked = "floats" if floating[name] else "integers"
+            raise ManifestError(
+                f"{folder / entry.path}: {name} has {tensor.dtype}, where {asked} are asked for"
             )
     model.load_state_dict(weights, assign=True)
     return model.eval()

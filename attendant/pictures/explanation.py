@@ -3,11 +3,13 @@
 from io import BytesIO
 from typing import Protocol
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from attendant.errors import AttendantError
-from attendant.images import decode, resize
+from attendant.images import decode
 from attendant.pictures.bars import Attributes
 from attendant.pictures.heading import Heading
 from attendant.pictures.notes import Notes
@@ -15,7 +17,7 @@ from attendant.pictures.regions import BLANK, Photograph, Regions
 from attendant.pictures.style import MARGIN, WIDTH, Page
 from attendant.pictures.views import views
 from attendant.pictures.words import Words
-from attendant.types import ExplainResult, Modality
+from attendant.types import IMAGE_SIZE, ExplainResult, Modality
 
 FORMATS = ("png", "svg", "pdf")
 _GAP = 0.3
@@ -75,4 +77,5 @@ def _photograph(image: bytes) -> Photograph:
         pixels = decode(image).pixels
     except AttendantError:
         return BLANK
-    return Photograph(resize(pixels), pixels.shape[0] / pixels.shape[1])
+    squashed = Image.fromarray(pixels).resize((IMAGE_SIZE, IMAGE_SIZE), reducing_gap=2.0)
+    return Photograph(np.asarray(squashed), pixels.shape[0] / pixels.shape[1])

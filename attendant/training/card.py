@@ -57,7 +57,8 @@ compact convolutional region encoder. It takes any subset of text, image and att
 attribute words for an image that comes without.
 
 Made by `{command}` (`make train` installs what it needs beside the service): the seeds {_seeds(measured)}, of which
-validation chose {measured.chosen.seed}. Weights are fp16 safetensors. {_effort(measured)}
+validation chose {measured.chosen.seed}. Weights are safetensors: fp16, and 8-bit integers in the encoder.
+{_effort(measured)}
 
 ## Data and licences
 
@@ -70,10 +71,12 @@ validation chose {measured.chosen.seed}. Weights are fp16 safetensors. {_effort(
   encoder and the n-gram model nothing is part of this model.
 - **Pictures**: {measured.photographs:,} different photographs of MVSA-Single and COCO, one in ten held out, and
   {measured.renderings:,} screenshots, signs, menus, charts and the like that this project draws itself. The encoder
-  was distilled from an ImageNet MobileNetV2 (Apache-2.0), which is not part of this model.
+  was distilled from an ImageNet MobileNetV2 (Apache-2.0), which is not part of this model, and rounded to 8-bit
+  integers before anything was made with it.
 - **Image side of the decision**: no sarcasm label exists here for raw images. MVSA tweets, which have their real
   pictures, carry *soft labels from their text alone*. What the image path has learnt is what pictures say about
-  the text beside them, as that teacher reads it.
+  the text beside them, as that teacher reads it. Attention over regions was also taught to look where the encoder sees
+  the five words that it names.
 - **Attribute words from a picture**: no picture here is paired with the authors' words. Supervision is a table of our
   own from ImageNet classes to words, COCO's object names and captions, colours measured from the pixels, and the
   words that renderings are drawn with.
@@ -129,7 +132,8 @@ is taught, instead of the authors'.
 
 - Attention says what the model *read from*, not what *caused* the answer. Text attention runs over LSTM states, which
   mix positions: it is not the importance of words. Erase or permute to learn about causes.
-- Attention over regions follows the encoder's quality: see the figures above before a heat map is believed.
+- Attention over regions says where the model reads a picture: where the words named are seen, as it was taught. It
+  is no finding about sarcasm, and as good as the encoder: see the figures above before a heat map is believed.
 - The modality vector is a weight of the fusion, not a share of the decision.
 
 ## Limits

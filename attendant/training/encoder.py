@@ -36,14 +36,14 @@ class EncoderRecipe:
 
     For `apart` epochs its parts learn one by one, each from the teacher's map where the part before ends: cheap, and
     all parts learn from the start. For `together` more the whole learns, from pixels: what the later parts are given
-    is then what the earlier ones make of a picture. For `again` more it goes on so from a fresh learning rate.
+    is then what the earlier ones make of a picture. For each of `again` it goes on so from a fresh learning rate.
     """
 
     views: int = 4  # of each photograph
     side: int = 224  # of a view, pixels
     apart: int = 2
     together: int = 3
-    again: int = 6
+    again: tuple[int, ...] = (6, 6)
     parts: tuple[tuple[int, int, float], ...] = ((0, 1, 0.25), (1, 2, 0.25), (2, 4, 0.5))
     """Stages [from, to), and the share of the steps that are theirs while parts learn one by one."""
     batch: int = 8  # steps count more than their size: every view has hundreds of places to learn from
@@ -55,9 +55,9 @@ class EncoderRecipe:
     class_weight: float = 0.2
 
     @property
-    def rounds(self) -> tuple[int, int]:
+    def rounds(self) -> tuple[int, ...]:
         """Epochs of each fall of the learning rate."""
-        return self.apart + self.together, self.again
+        return self.apart + self.together, *self.again
 
     @property
     def epochs(self) -> int:
@@ -68,7 +68,7 @@ class EncoderRecipe:
 class EncoderScores:
     """Agreement with the teacher on held-out pictures.
 
-    `map_r2`: explained variance of its standardised maps at each depth, the encoder running on its own; `feature_r2`:
+    `map_r2`: explained variance of its standardised maps at each depth, the encoder running in float; `feature_r2`:
     of its features of a region, each scaled to variance 1; `top1_in_top5` of the pooled and of the regional
     predictions.
     """
@@ -257,9 +257,13 @@ class Distillation:
         self.optimizer.load_state_dict(state["optimizer"])
 
     @torch.inference_mode()
-    def score(self, limit: int | None = None) -> EncoderScores:
-        """Scores on the held-out pictures, whole; the first `limit` of them."""
+    def score(self, limit: int | None = None, served: CompactEncoder | None = None) -> EncoderScores:
+        """Scores on the held-out pictures, whole; the first `limit` of them.
+
+        With `served`, what is said of features and classes is said of that encoder.
+        """
         self.encoder.eval()
+        judged = served or self.encoder
         held_out = self._lesson.held_out
         count = min(limit or len(held_out), len(held_out))
         squared, variance = np.zeros(len(DEPTHS)), np.zeros(len(DEPTHS))
@@ -272,18 +276,21 @@ class Distillation:
                 for part in held_out.maps
             ]
             targets = self._standard(maps)
-            x = _images(torch.from_numpy(np.array(held_out.pixels[start:stop])).to(self._device))
+            pixels = torch.from_numpy(np.array(held_out.pixels[start:stop])).to(self._device)
+            x = _images(pixels)
             for depth, (stage, target) in enumerate(zip(self.encoder.stages, targets, strict=True)):
                 x = stage(x)
                 squared[depth] += (x - target).square().mean().item() * (stop - start)
                 variance[depth] += target.square().mean().item() * (stop - start)
-            features, wanted = self.encoder.features(_regions(x)), self._teacher.features(_regions(maps[-1]))
+            if served is not None:
+                x = served.grid(pixels)
+            features, wanted = judged.features(_regions(x)), self._teacher.features(_regions(maps[-1]))
             errors = errors + (features - wanted).square().sum((0, 1)).double().cpu()
             sums = sums + wanted.sum((0, 1)).double().cpu()
             squares = squares + wanted.square().sum((0, 1)).double().cpu()
             regions += wanted.shape[0] * wanted.shape[1]
-            pooled.append(self._agrees(features.mean(1), wanted.mean(1)))
-            regional.append(self._agrees(features.flatten(0, 1), wanted.flatten(0, 1)))
+            pooled.append(self._agrees(judged, features.mean(1), wanted.mean(1)))
+            regional.append(self._agrees(judged, features.flatten(0, 1), wanted.flatten(0, 1)))
         spread = (squares - sums.square() / regions).clamp_min(
             1e-4 * regions
         )  # some features hardly ever are not 0
@@ -295,10 +302,10 @@ class Distillation:
             pictures=count,
         )
 
-    def _agrees(self, found: Tensor, wanted: Tensor) -> Tensor:
+    def _agrees(self, encoder: CompactEncoder, found: Tensor, wanted: Tensor) -> Tensor:
         """Whether the encoder's best class is among the teacher's five, from features N x D each."""
         best = self._teacher.classes(wanted).topk(5).indices
-        agrees: Tensor = (best == self.encoder.classes(found).argmax(-1, keepdim=True)).any(-1)
+        agrees: Tensor = (best == encoder.classes(found).argmax(-1, keepdim=True)).any(-1)
         return agrees
 
 
@@ -307,10 +314,11 @@ def learning_rate(step: int, steps: int, recipe: EncoderRecipe) -> float:
 
     Warm restarts: Loshchilov and Hutter 2017, equation 5.
     """
-    first, again = (epochs * steps for epochs in recipe.rounds)
-    step, steps = (step, first) if step < first else (step - first, again)
-    warm = min(1.0, (step + 1) / recipe.warm_up)
-    return recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
+    ends = np.cumsum(recipe.rounds) * steps
+    here = int(np.searchsorted(ends, step, side="right"))
+    start, length = int(ends[here]) - recipe.rounds[here] * steps, recipe.rounds[here] * steps
+    warm = min(1.0, (step - start + 1) / recipe.warm_up)
+    return recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * (step - start) / length))
 
 
 def overfit_control(distillation: Distillation, report: Report) -> float:

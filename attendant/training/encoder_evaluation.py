@@ -27,6 +27,7 @@ from attendant.analysis.latency import Latency, time_in_turn
 from attendant.analysis.probe import Labelled, Probe, probe
 from attendant.analysis.rows import DataError, read_rows
 from attendant.models.encoders import CompactEncoder
+from attendant.models.pixels import resize
 from attendant.statistics.intervals import Estimate, mean, proportion
 from attendant.training.data import Photograph, read_coco, read_mvsa
 from attendant.training.eyes import Eyes, open_eyes
@@ -80,7 +81,7 @@ class _Picture:
     split: str = ""
 
     def pixels(self) -> Pixels:
-        return images.resize(images.decode(self.image).pixels)
+        return resize(images.decode(self.image).pixels)
 
 
 def evaluate_encoder(

@@ -13,13 +13,24 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from attendant.models.hfm import HfmConfig, HierarchicalFusion, RepresentationAttention, build_hfm
 from attendant.training.compute import autocast, seed_epoch
-from attendant.training.examples import Example, Modalities, Noise, batches, collate, move, sample_regions
+from attendant.training.examples import (
+    Example,
+    Indices,
+    Modalities,
+    Noise,
+    batches,
+    collate,
+    move,
+    sample_regions,
+)
 from attendant.training.progress import Report
 from attendant.types import MODALITIES, Modality
 
 EVALUATION_BATCH = 128
+TINY = 1e-9
 TEXT, IMAGE = (MODALITIES.index(modality) for modality in (Modality.TEXT, Modality.IMAGE))
 NO_MEANINGS = np.zeros((0, 1), np.float32)
+NO_FOCUS = np.zeros((0, 1), np.float16)
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,7 @@ class FusionRecipe:
     clip: float = 5.0
     averaging: float = 0.995  # what is judged and kept is this moving average of the weights
     meaning_weight: float = 1.0  # of the error of sentence vectors (variance 1) told from the mean token
+    focus_weight: float = 0.0  # of the divergence of an image's attention from where its words are seen
 
 
 @dataclass(frozen=True)
@@ -102,12 +114,14 @@ class FusionTraining:
         device: torch.device,
         seed: int,
         meanings: NDArray[np.float32] = NO_MEANINGS,
+        focus: NDArray[np.float16] = NO_FOCUS,
     ) -> None:
         self.model = model.to(device)
         torch.manual_seed(seed)
         # Only for training: what the model's mean token says of the sentence's meaning
         self._meaning = nn.Linear(model.config.widths[0], meanings.shape[1]).to(device)
         self._meanings = meanings
+        self._focus = focus
         moving = get_ema_multi_avg_fn(recipe.averaging)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(self.model, multi_avg_fn=moving)
         self._sources = sources
@@ -156,13 +170,19 @@ class FusionTraining:
             for example in examples
         ]
         shown = source.modalities.draw(len(noisy), generator)
-        batch = collate(noisy, shown, self._regions, sample_regions(source.regions, generator))
+        chosen = sample_regions(source.regions, generator)
+        batch = collate(noisy, shown, self._regions, chosen)
         targets = torch.tensor([example.target for example in noisy], device=self._device)
         with autocast(self._device):
             output = self.model(move(batch, self._device))
         loss = F.binary_cross_entropy_with_logits(output.logit.float(), targets)
         if self._recipe.meaning_weight:
             loss = loss + self._recipe.meaning_weight * self._meaning_loss(noisy, shown, output.guidance.text)
+        if self._recipe.focus_weight:
+            attention = output.representation.image.float()
+            loss = loss + self._recipe.focus_weight * self._focus_loss(
+                noisy, batch.present, attention, chosen
+            )
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), self._recipe.clip)
@@ -179,6 +199,20 @@ class FusionTraining:
             return tokens.new_zeros(())
         wanted = self._meanings[[examples[row].meaning or 0 for row in rows]]
         return F.mse_loss(self._meaning(tokens[rows].float()), torch.from_numpy(wanted).to(self._device))
+
+    def _focus_loss(
+        self, examples: Sequence[Example], present: Tensor, attention: Tensor, chosen: Indices | None
+    ) -> Tensor:
+        """Mean divergence of an image's attention by each source, B x 3 x R, from its focus; `present` B x 3."""
+        used = present[:, IMAGE : IMAGE + 1] & present  # B x 3: which sources look at an image
+        if not used.any():
+            return attention.new_zeros(())
+        rows = self._focus[[example.picture or 0 for example in examples]]
+        rows = rows if chosen is None else rows[:, chosen]
+        wanted = torch.from_numpy(rows.astype(np.float32)).to(self._device)
+        wanted = (wanted / wanted.sum(1, keepdim=True)).unsqueeze(1)
+        divergence = (wanted * (wanted.clamp_min(TINY).log() - attention.clamp_min(TINY).log())).sum(-1)
+        return divergence[used.to(self._device)].mean()
 
     def _keep_best(self) -> str:
         """Judges the averaged weights and keeps them where they are the best so far."""

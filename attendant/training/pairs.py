@@ -23,10 +23,14 @@ NAMELESS = max(Vocabulary.PAD, Vocabulary.UNK) + 1  # pad and unknown are no wor
 
 @dataclass(frozen=True)
 class Pictures:
-    """What an encoder makes of the photographs: `regions` float16 N x R x d; `words` N x 5, best first."""
+    """What an encoder makes of the photographs: `regions` float16 N x R x d; `words` N x 5, best first.
+
+    `focus`, float16 N x R, says where in a picture its words are seen: at least 0, each picture's sum is 1.
+    """
 
     regions: NDArray[np.float16]
     words: NDArray[np.int64]
+    focus: NDArray[np.float16]
 
 
 def encode(
@@ -42,20 +46,29 @@ def encode(
     shape = (len(photographs), REGIONS, encoder.region_width)
     on_disk = cached_array(cache, shape, np.float16, regions_of, report)
     regions = np.array(on_disk)  # in memory: batches pick rows at random
-    best = [
+    parts = [
         name_words(encoder, torch.from_numpy(regions[start : start + CHUNK]).float().to(device))
         for start in range(0, len(regions), CHUNK)
     ]
-    return Pictures(regions, np.concatenate(best))
+    words, focus = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Pictures(regions, words, focus)
 
 
 @torch.inference_mode()
-def name_words(encoder: CompactEncoder, regions: Tensor) -> NDArray[np.int64]:
-    """The five words, best first, N x 5, that the encoder names for pictures by their regions N x R x d."""
-    logits = encoder.attributes(encoder.features(regions).mean(1))
+def name_words(encoder: CompactEncoder, regions: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
+    """The five words, best first, N x 5, that the encoder names for pictures by their regions N x R x d; and the focus.
+
+    A word is seen where the layer that names it finds more of it than elsewhere in the picture (class activation maps,
+    Zhou et al. 2016, equation 2); the focus is a softmax over the five words' mean map at variance 1.
+    """
+    features = encoder.features(regions)
+    logits = encoder.attributes(features.mean(1))
     words = logits[:, NAMELESS:].topk(MAX_ATTRIBUTES).indices + NAMELESS
-    named: NDArray[np.int64] = words.cpu().numpy()
-    return named
+    weights = encoder.attributes.weight[words].mean(1)  # N x F: the mean of the maps is the map of the mean
+    maps = (features @ weights.unsqueeze(-1)).squeeze(-1)
+    maps = maps - maps.mean(1, keepdim=True)
+    spread = maps.std(1, keepdim=True).clamp_min(1e-6)
+    return words.cpu().numpy(), (maps / spread).softmax(1).half().cpu().numpy()
 
 
 def posted_pairs(photographs: Photographs, pictures: Pictures, vocabularies: Vocabularies) -> list[Example]:

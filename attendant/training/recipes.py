@@ -25,7 +25,9 @@ class SarcasmRecipe:
     sentences: SentenceRecipe = field(default_factory=SentenceRecipe)
     text: FusionRecipe = field(default_factory=FusionRecipe)
     image: FusionRecipe = field(
-        default_factory=lambda: FusionRecipe(epochs=4, batch=32, decay=0.8, meaning_weight=0.0)
+        default_factory=lambda: FusionRecipe(
+            epochs=6, batch=32, decay=0.8, meaning_weight=0.0, focus_weight=1.0
+        )
     )
     tweet_modalities: Modalities = TWEET_MODALITIES
     pair_modalities: Modalities = PAIR_MODALITIES
@@ -45,6 +47,6 @@ def make_recipe(epochs: int | None, encoder_epochs: int | None) -> SarcasmRecipe
             recipe, text=replace(recipe.text, epochs=epochs), image=replace(recipe.image, epochs=epochs)
         )
     if encoder_epochs is not None:
-        encoder = replace(recipe.vision.encoder, together=encoder_epochs, again=0)
+        encoder = replace(recipe.vision.encoder, together=encoder_epochs, again=())
         recipe = replace(recipe, vision=replace(recipe.vision, encoder=encoder))
     return recipe

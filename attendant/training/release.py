@@ -1,6 +1,6 @@
 """A trained sarcasm model into its folder of model_store: config, vocabularies, weights, card, manifest."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,8 +48,11 @@ class Release:
     command: str
 
 
-def release(training: SarcasmTraining, target: Release) -> ModelManifest:
-    """Writes the version's files and lists them in the manifest, beside the versions that are there."""
+def release(training: SarcasmTraining, target: Release, say: Callable[[str], None]) -> ModelManifest:
+    """Writes the version's files and lists them in the manifest, beside the versions that are there.
+
+    A version that shared a file with the one before is listed no more, and `say` is told so.
+    """
     version_folder = target.folder / target.version
     version_folder.mkdir(parents=True, exist_ok=True)
     paths = {role: version_folder / name for role, name in FILES.items()}
@@ -85,7 +88,9 @@ def release(training: SarcasmTraining, target: Release) -> ModelManifest:
     paths["card"].write_text(
         card(target.version, target.command, training.labels, measured), encoding="utf-8"
     )
-    known = _known_versions(target.folder, target.version)
+    known, lost = _other_versions(target.folder, target.version)
+    for name in lost:
+        say(f"version {name} shared a file that is replaced now; it is no longer listed: train it again")
     files = {role: _shared(role, path, target.folder, known) for role, path in paths.items()}
     version = VersionManifest(target.version, DESCRIPTIONS[training.labels], files)
     manifest = _with_version(target.folder, version, known)
@@ -93,15 +98,13 @@ def release(training: SarcasmTraining, target: Release) -> ModelManifest:
     return manifest
 
 
-def _known_versions(folder: Path, but: str) -> dict[str, VersionManifest]:
-    """The other versions; without those that shared a file which the new version has just replaced."""
+def _other_versions(folder: Path, but: str) -> tuple[dict[str, VersionManifest], list[str]]:
+    """The other versions, and the names of those that shared a file which the new version has just replaced."""
     if not (folder / MANIFEST).exists():
-        return {}
-    return {
-        name: version
-        for name, version in read_manifest(folder).versions.items()
-        if name != but and _whole(folder, version)
-    }
+        return {}, []
+    others = {name: version for name, version in read_manifest(folder).versions.items() if name != but}
+    known = {name: version for name, version in others.items() if _whole(folder, version)}
+    return known, sorted(others.keys() - known.keys())
 
 
 def _whole(folder: Path, version: VersionManifest) -> bool:

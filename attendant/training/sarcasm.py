@@ -329,9 +329,11 @@ class SarcasmTraining:
             recipe.image,
             self.device,
             self.chosen.seed,
+            focus=self.pictures.focus,
         )
         checkpoint = self._checkpoint(
-            "image", fingerprint(self._text_key(self.chosen.seed), self.vision.key, recipe)
+            "image",
+            fingerprint(self._text_key(self.chosen.seed), digest_weights(self.vision.encoder), recipe),
         )
         self.seconds["image"] = run_stage("image", training, recipe.image.epochs, checkpoint, self._progress)
         return training.best()

@@ -17,14 +17,22 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from attendant import images
 from attendant.errors import AttendantError
 from attendant.models.encoders import CompactConfig, CompactEncoder
+from attendant.models.pixels import resize
+from attendant.models.rounded import RoundedEncoder, halve, round_encoder
 from attendant.text import Vocabulary
 from attendant.training.attributes import attribute_map, soft_targets
-from attendant.training.checkpoints import Checkpoint, fingerprint
+from attendant.training.checkpoints import Checkpoint, digest_arrays, digest_weights, fingerprint
 from attendant.training.data import read_coco, read_mvsa
-from attendant.training.encoder import Distillation, EncoderRecipe, EncoderScores, Lesson, overfit_control
+from attendant.training.encoder import (
+    EVALUATION_BATCH,
+    Distillation,
+    EncoderRecipe,
+    EncoderScores,
+    Lesson,
+    overfit_control,
+)
 from attendant.training.heads import HeadRecipe, fit_words
 from attendant.training.photographs import Photographs, cached_array, load_photographs
 from attendant.training.progress import Progress
@@ -122,10 +130,11 @@ class VisionTraining:
 
         def render(part: slice) -> NDArray[np.uint8]:
             drawn = [rendering(index, RENDERING_SEED) for index in range(part.start, part.stop)]
-            return np.stack([images.resize(picture.pixels) for picture in drawn])
+            return np.stack([resize(picture.pixels) for picture in drawn])
 
         shape = (count, IMAGE_SIZE, IMAGE_SIZE, 3)
-        path = self._cache / f"renderings-{count}.npy"
+        # Named by what is drawn, as far as the first few show it
+        path = self._cache / f"renderings-{fingerprint(count, digest_arrays(render(slice(0, 4))))}.npy"
         return cached_array(path, shape, np.uint8, render, self._progress.task("rendering pictures"))
 
     @cached_property
@@ -133,10 +142,18 @@ class VisionTraining:
         return Teacher(self._data, self._device)
 
     @cached_property
-    def encoder(self) -> CompactEncoder:
-        """The region encoder with its attribute words, in eval mode."""
-        encoder: CompactEncoder = self._distillation.encoder.eval()
-        checkpoint = self._checkpoint("words", self.key)
+    def encoder(self) -> RoundedEncoder:
+        """The region encoder as it is served, with its attribute words, in eval mode."""
+        encoder = round_encoder(
+            self._distillation.encoder.eval(),
+            (
+                torch.from_numpy(part).to(self._device)
+                for part in np.array_split(
+                    self._lesson.whole, len(self._lesson.whole) // EVALUATION_BATCH + 1
+                )
+            ),
+        )
+        checkpoint = self._checkpoint("words", fingerprint(self.key, digest_weights(encoder)))
         saved = checkpoint.load()
         if saved is None:
             whole = self._whole(encoder, self._training_rows, np.arange(self.recipe.renderings))
@@ -144,11 +161,12 @@ class VisionTraining:
             saved = fit_words(whole.features, whole.words, self.recipe.head, self._seed, report).state_dict()
             checkpoint.save(saved)
         encoder.attributes.load_state_dict(saved)
+        halve(encoder)
         return encoder
 
     @cached_property
     def scores(self) -> EncoderScores:
-        return self._distillation.score()
+        return self._distillation.score(served=self.encoder)
 
     @cached_property
     def word_scores(self) -> WordScores:

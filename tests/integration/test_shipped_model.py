@@ -12,8 +12,9 @@ from matplotlib.cbook import get_sample_data
 
 from attendant.analysis.rows import read_tweets
 from attendant.analysis.sarcasm import evaluate_sarcasm
+from attendant.models.quantisation import TOLERATED, Movement
 from attendant.models.sarcasm import SarcasmModel
-from attendant.types import Tweet
+from attendant.types import Modality, Tweet
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,14 +61,24 @@ def answers(model, tweets, size):
 
 def assert_close(left, right, tolerance):
     for one, other in zip(left, right, strict=True):
-        assert one.prediction.probability == pytest.approx(other.prediction.probability, abs=tolerance)
+        for ours, theirs in zip(one.attention.axes, other.attention.axes, strict=True):
+            assert ours.labels == theirs.labels  # the same words named
+            np.testing.assert_allclose(ours.scores, theirs.scores, atol=tolerance.probability)
+        assert one.prediction.probability == pytest.approx(
+            other.prediction.probability, abs=tolerance.probability
+        )
         for mine, theirs in zip(one.attention.vectors, other.attention.vectors, strict=True):
-            np.testing.assert_allclose(mine.weights, theirs.weights, atol=tolerance)
+            np.testing.assert_allclose(mine.weights, theirs.weights, atol=tolerance.attention)
 
 
 def test_onnx_runtime_agrees_with_torch_on_200_real_rows(served, eager, tweets):
     assert len(tweets) == 200
-    assert_close(answers(served, tweets, 8), answers(eager, tweets, 8), 1e-4)
+    ours, theirs = answers(served, tweets, 8), answers(eager, tweets, 8)
+    pictured = [outcome.attention.axis(Modality.IMAGE) is not None for outcome in ours]
+    assert sum(pictured) == 60
+    for with_image, tolerance in ((False, Movement(1e-4, 1e-4)), (True, TOLERATED)):
+        rows = [row for row, image in enumerate(pictured) if image is with_image]
+        assert_close([ours[row] for row in rows], [theirs[row] for row in rows], tolerance)
 
 
 def test_the_shipped_weights_reach_their_floor(shared_data, eager):
@@ -79,7 +90,7 @@ def test_the_shipped_weights_reach_their_floor(shared_data, eager):
 
 def test_a_row_alone_is_a_row_in_a_batch_of_eight(served, tweets):
     some = tweets[100:180]
-    assert_close(answers(served, some, 8), answers(served, some, 1), 1e-5)
+    assert_close(answers(served, some, 8), answers(served, some, 1), Movement(1e-5, 1e-5))
 
 
 @pytest.mark.gpu
@@ -91,4 +102,6 @@ def test_on_a_gpu_the_shipped_model_says_so_and_agrees(archives, eager, monkeypa
     assert on_gpu.runtime.provider == "CUDAExecutionProvider"
     photograph = Path(get_sample_data("grace_hopper.jpg", asfileobj=False)).read_bytes()
     asked = [Tweet("so much fun", photograph), Tweet("another monday"), Tweet(attributes=("dog", "screen"))]
-    assert_close(answers(on_gpu, asked, 3), answers(eager, asked, 3), 1e-3)
+    # There integers are floats, and sums of them not exact: a value may be rounded to the level beside it
+    for one, other in zip(answers(on_gpu, asked, 3), answers(eager, asked, 3), strict=True):
+        assert one.prediction.probability == pytest.approx(other.prediction.probability, abs=0.02)

@@ -32,8 +32,20 @@ def test_a_sight_by_plain_counting(classifier):
     pooled = seen.mean(0) @ classifier.weight.T + classifier.bias
     assert sight.pooled_best == pooled.argmax()
     assert set(sight.pooled_top) == set(np.argsort(-pooled)[:5])
-    expected = np.maximum(logits[:, pooled.argmax()] - classifier.bias[pooled.argmax()], 0)
+    expected = np.maximum(seen @ (classifier.weight - classifier.weight.mean(0))[pooled.argmax()], 0)
     np.testing.assert_allclose(sight.activation, expected, atol=1e-5)
+
+
+def test_what_all_classes_have_in_common_changes_nothing(classifier):
+    (seen,) = features(1)
+    common = np.random.default_rng(5).normal(size=WIDTH).astype(np.float32)
+    sight, shifted = (
+        classifier.see(seen),
+        Classifier(classifier.weight + common, classifier.bias + 3).see(seen),
+    )
+    assert shifted.pooled_best == sight.pooled_best
+    np.testing.assert_array_equal(shifted.best, sight.best)
+    np.testing.assert_allclose(shifted.activation, sight.activation, atol=1e-4)
 
 
 def followed(classifier, ours, theirs):

@@ -6,7 +6,6 @@ from attendant.models.encoders import (
     CompactEncoder,
     PaperConfig,
     PaperEncoder,
-    build_encoder,
     read_config,
     read_paper_weights,
     split,
@@ -152,9 +151,8 @@ def test_missing_paper_weights_are_found(paper):
 def test_config_chooses_the_encoder():
     read = read_config({"kind": "compact", "n_attributes": 7, "widths": [4, 4, 6, 8], "units": [0, 1, 0, 1]})
     assert read == CompactConfig(7, widths=(4, 4, 6, 8), units=(0, 1, 0, 1))
-    assert isinstance(build_encoder(read), CompactEncoder)
     paper = read_config({"kind": "paper", "depths": [1], "widths": [8], "stem_width": 4})
-    assert isinstance(build_encoder(paper), PaperEncoder)
+    assert paper == PaperConfig((1,), (8,), 4)
 
 
 def test_config_refuses_what_it_does_not_know():

@@ -8,14 +8,15 @@ import warnings
 
 import numpy as np
 import pytest
-from evil_images import EVIL_IMAGES, Accepted, Refused, drawn, encode, exif
+from evil_images import EVIL_IMAGES, Accepted, Refused, drawn, encode, exif, photograph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile, ImageOps
 
 from attendant.errors import AttendantError, Reason
 from attendant.image_containers import ImageFormat
-from attendant.images import ImageHeader, decode, read_header, resize
+from attendant.images import ImageHeader, decode, read_header
+from attendant.models.pixels import resize
 
 ACCEPTED = [name for name, (_, expected) in EVIL_IMAGES.items() if isinstance(expected, Accepted)]
 REFUSED = [name for name, (_, expected) in EVIL_IMAGES.items() if isinstance(expected, Refused)]
@@ -105,15 +106,6 @@ def test_limits_are_the_callers():
         read_header(b"", field="a.field")
 
 
-def photograph(width: int, height: int) -> Image.Image:
-    """Smooth shapes under fine grain, as a camera gives them."""
-    rng = np.random.default_rng(width)
-    shapes = Image.fromarray(rng.integers(0, 256, (height // 50, width // 50, 3), np.uint8))
-    pixels = np.asarray(shapes.resize((width, height), Image.Resampling.BICUBIC)).astype(np.int16)
-    grain = rng.integers(-9, 10, (height, width, 1), np.int16)
-    return Image.fromarray((pixels + grain).clip(0, 255).astype(np.uint8))
-
-
 @pytest.mark.parametrize(
     ("size", "options", "reduced"),
     [
@@ -145,15 +137,6 @@ def test_a_reduced_photograph_is_turned_upright():
     assert decoded.pixels.shape == (896, 1344, 3)
     upright = np.asarray(ImageOps.exif_transpose(stored.rotate(-90, expand=True)).resize((448, 448)))
     assert np.abs(resize(decoded.pixels).astype(int) - upright).mean() < 2
-
-
-def test_resize_squashes_the_whole_picture():
-    pixels = resize(np.asarray(drawn()))
-    assert pixels.shape == (448, 448, 3)
-    assert pixels.dtype == np.uint8
-    corners = [pixels[r, c].tolist() for r in (20, 420) for c in (20, 420)]
-    assert corners == [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
-    assert resize(np.full((1, 1, 3), 7, np.uint8), 14).tolist() == [[[7, 7, 7]] * 14] * 14
 
 
 def test_metadata_bombs_cost_nothing():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from attendant.models.encoders import CompactConfig, PaperConfig, build_encoder
+from attendant.models.encoders import CompactConfig, CompactEncoder, PaperConfig, PaperEncoder
 from attendant.models.hfm import HfmConfig, HfmInput, HierarchicalFusion, Variant, build_hfm
 from attendant.models.onnx import HFM_INPUTS, HFM_OUTPUTS, export_encoder, export_hfm
 from attendant.models.runtime import Session, open_session
@@ -125,7 +125,7 @@ def test_a_model_in_training_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="eval mode"):
         export_hfm(build_hfm(SMALL), tmp_path / "hfm.onnx")
     with pytest.raises(ValueError, match="eval mode"):
-        export_encoder(build_encoder(CompactConfig(7)), tmp_path / "encoder.onnx")
+        export_encoder(CompactEncoder(CompactConfig(7)), tmp_path / "encoder.onnx")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_encoders_agree_with_torch(
     config: CompactConfig | PaperConfig, outputs: tuple[str, ...], tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    encoder = build_encoder(config).eval()
+    encoder = (CompactEncoder(config) if isinstance(config, CompactConfig) else PaperEncoder(config)).eval()
     path = tmp_path / "encoder.onnx"
     export_encoder(encoder, path)
     session = open_session(path, threads=1, device="cpu")

@@ -9,10 +9,16 @@ import torch
 from structlog.testing import capture_logs
 
 from attendant.models import quantisation
-from attendant.models.encoders import CompactConfig, build_encoder
+from attendant.models.encoders import CompactConfig, CompactEncoder
 from attendant.models.hfm import HfmConfig, HfmInput, PerModality, build_hfm
 from attendant.models.onnx import HFM_OUTPUTS, export_encoder, export_hfm
-from attendant.models.quantisation import TOLERATED, Movement, generated_pictures, quantise_image_scores
+from attendant.models.quantisation import (
+    IMAGE_SCORES,
+    TOLERATED,
+    Movement,
+    generated_pictures,
+    quantise_image_scores,
+)
 from attendant.models.runtime import open_session
 
 SMALL = HfmConfig(20, 9, 8, 6, 4, 5, 8, 10, 3)
@@ -32,7 +38,7 @@ ENCODER = CompactConfig(
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("encoder") / "encoder.onnx"
-    export_encoder(build_encoder(ENCODER).eval(), path)
+    export_encoder(CompactEncoder(ENCODER).eval(), path)
     return path
 
 
@@ -57,6 +63,15 @@ def feeds(rows: int) -> dict[str, np.ndarray]:
         "regions": rng.normal(size=(rows, 196, 8)).astype(np.float32),
         "present": np.ones((rows, 3), np.bool_),
     }
+
+
+def inner(path: Path, names: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Tensors inside a graph."""
+    model = onnx.load(path)
+    model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
+    onnx.save(model, path.with_suffix(".inner.onnx"))
+    session = open_session(path.with_suffix(".inner.onnx"), threads=1, device="cpu")
+    return list(session.run(names, inputs))
 
 
 def test_the_scores_of_regions_run_in_8_bits_and_hardly_move(encoder: Path, tmp_path: Path) -> None:
@@ -86,6 +101,30 @@ def test_a_row_alone_is_a_row_among_four(encoder: Path, tmp_path: Path) -> None:
         alone = session.run(HFM_OUTPUTS, {name: value[row : row + 1] for name, value in feeds(4).items()})
         for mine, theirs in zip(alone, together, strict=True):
             np.testing.assert_allclose(mine, theirs[row : row + 1], rtol=0, atol=1e-5)
+
+
+def test_a_faint_region_keeps_its_digits_beside_a_bright_one_and_a_black_one(
+    encoder: Path, tmp_path: Path
+) -> None:
+    path = exported(WIDE, tmp_path / "hfm.onnx")
+    inputs = feeds(1)
+    inputs["regions"][:, :100] *= 1e-3
+    inputs["regions"][:, 150] *= 1e3
+    scores = [IMAGE_SCORES + "_output_0"]
+    torch.manual_seed(0)
+    model = build_hfm(WIDE).eval()
+    with torch.no_grad():
+        model.image.bias.zero_()
+    export_hfm(model, path)
+    (wanted,) = inner(path, scores, inputs)
+    assert quantise_image_scores(path, encoder, WIDE, temperature=1.0) is not None
+    (found,) = inner(path, scores, inputs)
+    error = np.abs(found - wanted).max(axis=2)[0] / np.abs(wanted).max(axis=2)[0]
+    assert error.max() < 0.03  # of each region's own scores, however faint
+    inputs["regions"][:, 7] = 0.0
+    (found,) = inner(path, scores, inputs)
+    assert (found[0, 7] == 0).all()
+    assert np.isfinite(found).all()
 
 
 def test_the_weights_returned_are_still_the_weights_used(encoder: Path, tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from attendant.manifest import ManifestError, VersionManifest, describe
-from attendant.models.encoders import CompactConfig, EncoderConfig, PaperConfig, build_encoder
+from attendant.models.encoders import CompactConfig, EncoderConfig, PaperConfig
 from attendant.models.hfm import HfmConfig, Variant, build_hfm
 from attendant.models.store import (
     ModelConfig,
+    build_encoder,
     load_config,
     load_encoder,
     load_hfm,
@@ -51,6 +52,14 @@ def test_config_round_trip(folder: Path, encoder: EncoderConfig) -> None:
     config = replace(CONFIG, encoder=encoder)
     save_config(folder / "1" / "config.json", config)
     assert load_config(folder, describe_all(folder)) == config
+
+
+def test_floats_in_place_of_integers_are_refused(folder: Path) -> None:
+    weights = build_encoder(COMPACT).state_dict()
+    name = "stages.0.convolution.weight"
+    save_weights(folder / "1" / "encoder.safetensors", weights | {name: weights[name].float()})
+    with pytest.raises(ManifestError, match=rf"{name} has torch.float32, where integers"):
+        load_encoder(folder, describe_all(folder))
 
 
 def test_weights_are_fp16_on_disk_and_float32_in_memory(folder: Path) -> None:

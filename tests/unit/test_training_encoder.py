@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 CONFIG = CompactConfig(
     n_attributes=7, n_classes=6, stem_width=12, widths=(16, 24, 32, 32), units=(0, 1, 0, 0), feature_width=12
 )
-RECIPE = EncoderRecipe(views=2, side=64, apart=2, together=1, again=0, batch=8, warm_up=2)
+RECIPE = EncoderRecipe(views=2, side=64, apart=2, together=1, again=(), batch=8, warm_up=2)
 
 
 def report(done, total):
@@ -197,13 +197,15 @@ def test_a_curve_needs_only_some_of_the_held_out_pictures(make):
     assert 0 <= scores.region_top1_in_top5 <= 1
 
 
-@pytest.mark.parametrize("again", [0, 6])
+@pytest.mark.parametrize("again", [(), (6,), (3, 6)])
 def test_the_learning_rate_rises_then_falls_to_nothing_in_each_round(again):
     recipe = EncoderRecipe(warm_up=10, again=again)
     steps = 60
     rates = [learning_rate(step, steps, recipe) for step in range(recipe.epochs * steps)]
-    first = (recipe.apart + recipe.together) * steps
-    for part in filter(None, (rates[:first], rates[first:])):
+    ends = [0, *itertools.accumulate(epochs * steps for epochs in recipe.rounds)]
+    parts = [rates[start:end] for start, end in itertools.pairwise(ends)]
+    assert [len(part) // steps for part in parts] == [5, *again]
+    for part in parts:
         assert np.argmax(part) == pytest.approx(9, abs=1)
         assert max(part) == pytest.approx(recipe.learning_rate, rel=0.01)
         assert part[0] < part[5] < part[9]

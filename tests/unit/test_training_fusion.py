@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from attendant.models.hfm import HfmConfig
 from attendant.training.checkpoints import Checkpoint
-from attendant.training.examples import Example, Modalities, Noise
+from attendant.training.examples import Example, Modalities, Noise, collate
 from attendant.training.fusion import (
     FusionRecipe,
     FusionTraining,
@@ -199,3 +199,45 @@ def test_a_sentence_s_meaning_is_learnt_from_its_tokens():
 
 def test_without_its_text_a_sentence_means_nothing():
     np.testing.assert_allclose(train_on_meanings("A", 1.0, 2), train_on_meanings("A", 0.0, 2))
+
+
+def train_on_focus(weight, epochs=3):
+    """Where an image is looked at, where the words seen stand in regions whose first feature is high."""
+    focus = REGIONS[..., 0].astype(np.float32)
+    focus = (np.exp(focus) / np.exp(focus).sum(1, keepdims=True)).astype(np.float16)
+    shown = examples(48, picture=True)
+    training = FusionTraining(
+        keep_image_side(fresh_model(CONFIG, 1)),
+        [Source(shown, Modalities((("TIA", 0.5), ("I", 0.5))), Noise(), 8, 49)],
+        lambda _: Verdict(0.0, ""),
+        REGIONS,
+        FusionRecipe(learning_rate=2e-2, meaning_weight=0.0, focus_weight=weight),
+        CPU,
+        1,
+        focus=focus,
+    )
+    for epoch in range(epochs):
+        training.run_epoch(epoch, report)
+    batch = collate(shown[:4], np.ones((4, 3), bool), REGIONS)
+    with torch.inference_mode():
+        attention = training.model.eval()(batch).representation.image.numpy()  # 4 x 3 sources x R
+    return [np.corrcoef(attention[row, source], focus[row])[0, 1] for row in range(4) for source in range(3)]
+
+
+def test_an_image_is_looked_at_where_its_words_are_seen():
+    assert min(train_on_focus(1.0)) > 0.6
+    assert np.mean(train_on_focus(0.0)) < 0.4
+
+
+def test_where_no_image_is_shown_no_focus_is_asked_for():
+    training = FusionTraining(
+        fresh_model(CONFIG, 1),
+        [Source(examples(8, picture=True), Modalities((("TA", 1.0),)), Noise(), 8)],
+        judge,
+        REGIONS,
+        FusionRecipe(meaning_weight=0.0, focus_weight=1.0),
+        CPU,
+        1,
+        focus=np.full((4, 196), 1 / 196, np.float16),
+    )
+    assert "training loss" in training.run_epoch(0, report)

@@ -75,12 +75,26 @@ def test_words_are_named_by_the_mean_of_the_features():
     encoder = build(3)
     regions = torch.randn(2, 196, 6, generator=torch.Generator().manual_seed(0))
     shuffled = regions[:, torch.randperm(196, generator=torch.Generator().manual_seed(1))]
-    np.testing.assert_array_equal(name_words(encoder, regions), name_words(encoder, shuffled))
+    np.testing.assert_array_equal(name_words(encoder, regions)[0], name_words(encoder, shuffled)[0])
+
+
+def test_the_focus_is_where_the_words_would_be_named():
+    """Regions that alone would have the five words' logits high have more of it than the others."""
+    encoder = build(3)
+    regions = torch.randn(2, 196, 6, generator=torch.Generator().manual_seed(0))
+    words, focus = name_words(encoder, regions)
+    assert focus.dtype == np.float16
+    np.testing.assert_allclose(focus.astype(float).sum(1), 1, atol=2e-3)
+    with torch.inference_mode():
+        alone = encoder.attributes(encoder.features(regions)).numpy()  # 2 x 196 x A
+    for picture in range(2):
+        score = alone[picture][:, words[picture]].sum(1)
+        assert np.corrcoef(np.log(focus[picture].astype(float)), score)[0, 1] > 0.99
 
 
 def test_pairs_are_the_tweets_of_the_photographs_that_have_one(photographs):
     words = np.array([[2, 3, 4, 5, 6], [3, 4, 5, 6, 7], [7, 6, 5, 4, 3]])
-    pictures = Pictures(np.zeros((3, 196, 6), np.float16), words)
+    pictures = Pictures(np.zeros((3, 196, 6), np.float16), words, np.zeros((3, 196), np.float16))
     first, second = posted_pairs(photographs, pictures, VOCABULARIES)
     assert (first.picture, second.picture) == (0, 2)
     assert first.tokens.tolist() == [2, 3, Vocabulary.UNK]

@@ -1,4 +1,6 @@
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 from tiny_data import build_tiny_data
@@ -6,7 +8,7 @@ from tiny_recipe import RECIPE, SEEDS, answer_sentences
 
 from attendant.analysis.rows import read_tweets
 from attendant.analysis.sarcasm import evaluate_sarcasm
-from attendant.manifest import read_manifest, verify
+from attendant.manifest import VersionManifest, describe, read_manifest, verify, write_manifest
 from attendant.models.sarcasm import SarcasmModel
 from attendant.text import tokenise
 from attendant.training.data import read_mvsa, sarcasm_file
@@ -35,12 +37,16 @@ def training(make):
     return make()
 
 
+def unexpected(line):
+    raise AssertionError(line)
+
+
 @pytest.fixture(scope="module")
 def released(training, tmp_path_factory):
     """The model's folder in a store."""
     folder = tmp_path_factory.mktemp("store") / "sarcasm"
     training.run("release")
-    release(training, Release(folder, "1", "attendant train sarcasm"))
+    release(training, Release(folder, "1", "attendant train sarcasm"), unexpected)
     return folder
 
 
@@ -84,7 +90,7 @@ def test_a_second_run_finds_everything_done(released, make, tmp_path, monkeypatc
 
     monkeypatch.setattr("attendant.training.fusion.FusionTraining.run_epoch", no_epoch)
     monkeypatch.setattr("attendant.training.encoder.Distillation.run_epoch", no_epoch)
-    again = release(make(), Release(tmp_path / "again", "1", "attendant train sarcasm"))
+    again = release(make(), Release(tmp_path / "again", "1", "attendant train sarcasm"), unexpected)
     first = read_manifest(released).versions["1"].files
     for role in ("hfm", "encoder", "config"):
         assert again.versions["1"].files[role].sha256 == first[role].sha256, role
@@ -93,7 +99,7 @@ def test_a_second_run_finds_everything_done(released, make, tmp_path, monkeypatc
 def test_the_model_of_other_labels_stands_beside_the_first(released, make):
     training = make(Labels.MMSD2)
     assert "#" not in training.vocabularies.words
-    manifest = release(training, Release(released, "2", "attendant train sarcasm --labels mmsd2"))
+    manifest = release(training, Release(released, "2", "attendant train sarcasm --labels mmsd2"), unexpected)
     assert set(manifest.versions) == {"1", "2"}
     assert manifest.default_version == "1"
     for version in manifest.versions.values():
@@ -103,6 +109,20 @@ def test_the_model_of_other_labels_stands_beside_the_first(released, make):
     assert first["encoder"].sha256 == second["encoder"].sha256
     assert first["hfm"].sha256 != second["hfm"].sha256
     assert SarcasmModel.open_torch(released, "2") is not None
+
+
+def test_a_version_whose_file_is_replaced_is_listed_no_more_and_that_is_said(released, make, tmp_path):
+    folder, said = tmp_path / "sarcasm", []
+    shutil.copytree(released, folder)
+    (folder / "1" / FILES["words"]).write_text("the words of another training\n")
+    before = read_manifest(folder)
+    files = before.versions["1"].files | {"words": describe(folder, folder / "1" / FILES["words"])}
+    sharing = VersionManifest("3", "shares all files of version 1", files)
+    write_manifest(folder, replace(before, versions={"1": before.versions["1"], "3": sharing}))
+    manifest = release(make(), Release(folder, "1", "attendant train sarcasm"), said.append)
+    assert set(manifest.versions) == {"1"}
+    (line,) = said
+    assert line.startswith("version 3 ")
 
 
 def test_no_text_of_validation_or_of_a_held_out_picture_is_learnt_from(training, data):

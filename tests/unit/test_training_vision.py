@@ -26,7 +26,7 @@ RECIPE = VisionRecipe(
         units=(0, 0, 0, 0),
         feature_width=12,
     ),
-    EncoderRecipe(views=1, side=64, apart=1, together=1, again=0, batch=4, warm_up=2),
+    EncoderRecipe(views=1, side=64, apart=1, together=1, again=(), batch=4, warm_up=2),
     HeadRecipe(epochs=3, batch=8),
     renderings=6,
     held_out_renderings=4,
