@@ -29,6 +29,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from torch import nn
 
 from attendant.images import decode
 from attendant.manifest import read_manifest
@@ -36,7 +37,14 @@ from attendant.models.encoders import HALF_WHITE, CompactEncoder
 from attendant.models.engines import TorchEngine
 from attendant.models.pixels import resize
 from attendant.models.quantisation import TOLERATED, generated_pictures
-from attendant.models.rounded import MIDDLE, RoundedEncoder, RoundedLayer, RoundedResidualUnit, layers_of
+from attendant.models.rounded import (
+    MIDDLE,
+    Layer,
+    RoundedEncoder,
+    RoundedLayer,
+    RoundedResidualUnit,
+    layers_of,
+)
 from attendant.models.runtime import available_threads
 from attendant.models.sarcasm import PreparedTweet, SarcasmModel
 from attendant.models.store import load_encoder, load_hfm
@@ -59,6 +67,19 @@ ATTRIBUTES = (("man", "sign", "dog"), ("food", "plate", "table", "screen", "phon
 Answer = Callable[[Sequence[Tweet]], object]
 
 
+@torch.no_grad()
+def fill(layer: Layer, weight: torch.Tensor, bias: torch.Tensor) -> None:
+    """Sets what `Layer.folded` gives back; a batch norm, where there is one, adds the bias."""
+    layer.conv.weight.copy_(weight)
+    if layer.norm is None:
+        assert layer.conv.bias is not None
+        layer.conv.bias.copy_(bias)
+        return
+    layer.norm.load_state_dict(nn.BatchNorm2d(len(bias)).state_dict() | {"bias": bias})
+    assert layer.norm.running_var is not None
+    layer.norm.running_var.fill_(1 - layer.norm.eps)
+
+
 def unround(rounded: RoundedEncoder) -> CompactEncoder:
     """The same weights in the float32 encoder that is trained, in eval mode: nothing is rounded between them."""
     encoder = CompactEncoder(rounded.config).eval()
@@ -72,7 +93,7 @@ def unround(rounded: RoundedEncoder) -> CompactEncoder:
         integers = stage.convolution
         weight = integers.weight * integers.steps.view(-1, 1, 1, 1)
         bias = integers.bias * integers.steps * read - offset * weight.sum((1, 2, 3))
-        layer.unfold(weight, bias)
+        fill(layer, weight, bias)
         read, offset = (stage.step if isinstance(stage, RoundedLayer) else read), 0.0
     return encoder
 

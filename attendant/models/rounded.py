@@ -14,18 +14,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - torch's own habit
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from attendant.models.encoders import HALF_WHITE, CompactConfig, CompactEncoder, ResidualUnit
+from attendant.models.integers import TOP, Add, Convolve, Pads, Pixels, Values
 
-TOP = 255  # level
 EXACT = 0.99 * 2**24  # the integers that float32 holds, with room for what rounding weights adds
 MIDDLE = 128  # the level of 0 where values have both signs, and the pixel that is read as 0
 _SMALLEST = 2.0**-14  # step: fp16, in which weights are kept, has fewer digits below
 
-Pads = tuple[int, int, int, int]  # left, right, top, bottom: torch's order
 Range = tuple[float, float]
 
 
@@ -37,7 +35,7 @@ class Levels(NamedTuple):
     zero: Tensor  # uint8
 
     def values(self) -> Tensor:
-        values: Tensor = _Values.apply(*self)  # type: ignore[no-untyped-call]
+        values: Tensor = Values.apply(*self)  # type: ignore[no-untyped-call]
         return values
 
 
@@ -75,7 +73,7 @@ class RoundedConvolution(nn.Module):
         """With zero at level 0, negative values become 0, as ReLU has it."""
         bias_steps = x.step * self.steps
         parts = (self.weight, self.steps, self.bias, bias_steps)
-        return Levels(_Convolve.apply(*x, *parts, step, zero, self.stride, self.pads), step, zero)  # type: ignore[no-untyped-call]
+        return Levels(Convolve.apply(*x, *parts, step, zero, self.stride, self.pads), step, zero)  # type: ignore[no-untyped-call]
 
 
 class RoundedLayer(nn.Module):
@@ -113,7 +111,7 @@ class RoundedResidualUnit(nn.Module):
 
     def forward(self, x: Levels) -> Levels:
         branch = self.convolution(x, x.step, torch.full_like(x.zero, MIDDLE))
-        return Levels(_Add.apply(*x, branch.levels, branch.zero), x.step, x.zero)  # type: ignore[no-untyped-call]
+        return Levels(Add.apply(*x, branch.levels, branch.zero), x.step, x.zero)  # type: ignore[no-untyped-call]
 
 
 class RoundedEncoder(CompactEncoder):
@@ -130,7 +128,7 @@ class RoundedEncoder(CompactEncoder):
         """uint8 B x H x W x 3 -> B x d x H/32 x W/32; H and W are multiples of 32."""
         step = torch.full((), 1 / HALF_WHITE, device=pixels.device)
         zero = torch.full((), MIDDLE, dtype=torch.uint8, device=pixels.device)
-        x = Levels(_Pixels.apply(pixels), step, zero)  # type: ignore[no-untyped-call]
+        x = Levels(Pixels.apply(pixels), step, zero)  # type: ignore[no-untyped-call]
         for stage in self.stages:
             x = stage(x)
         grid: Tensor = self.map(x.values())
@@ -174,94 +172,6 @@ def halve(module: nn.Module) -> None:
         weight.copy_(weight.half())
 
 
-class _Values(torch.autograd.Function):
-    @staticmethod
-    def forward(_: Any, levels: Tensor, step: Tensor, zero: Tensor) -> Tensor:
-        return (levels - zero.float()) * step
-
-    @staticmethod
-    def symbolic(graph: Any, levels: Any, step: Any, zero: Any) -> Any:
-        return graph.op("DequantizeLinear", levels, step, zero)
-
-
-class _Pixels(torch.autograd.Function):
-    """uint8 B x H x W x 3 as the levels B x 3 x H x W that they are."""
-
-    @staticmethod
-    def forward(_: Any, pixels: Tensor) -> Tensor:
-        return pixels.permute(0, 3, 1, 2).float()
-
-    @staticmethod
-    def symbolic(graph: Any, pixels: Any) -> Any:
-        return graph.op("Transpose", pixels, perm_i=[0, 3, 1, 2])
-
-
-class _Convolve(torch.autograd.Function):
-    """In a graph, a float convolution between roundings, of which ONNX Runtime makes one operator."""
-
-    @staticmethod
-    def forward(  # noqa: PLR0913, PLR0917 - the parts of one operator
-        _: Any,
-        levels: Tensor,
-        read_step: Tensor,
-        read_zero: Tensor,
-        weight: Tensor,
-        steps: Tensor,
-        bias: Tensor,
-        bias_steps: Tensor,
-        step: Tensor,
-        zero: Tensor,
-        stride: int,
-        pads: Pads,
-    ) -> Tensor:
-        del read_step, steps
-        inputs = F.pad(levels - read_zero.float(), pads).contiguous(memory_format=torch.channels_last)
-        sums = F.conv2d(inputs, weight.float(), bias.float(), stride)
-        made = (sums * (bias_steps / step).view(-1, 1, 1)).round() + zero.float()
-        return made.clamp(0, TOP)
-
-    @staticmethod
-    def symbolic(  # noqa: PLR0913, PLR0917
-        graph: Any,
-        levels: Any,
-        read_step: Any,
-        read_zero: Any,
-        weight: Any,
-        steps: Any,
-        bias: Any,
-        bias_steps: Any,
-        step: Any,
-        zero: Any,
-        stride: int,
-        pads: Pads,
-    ) -> Any:
-        left, right, top, bottom = pads
-        made = graph.op(
-            "Conv",
-            graph.op("DequantizeLinear", levels, read_step, read_zero),
-            graph.op("DequantizeLinear", weight, steps, axis_i=0),
-            graph.op("DequantizeLinear", bias, bias_steps, axis_i=0),
-            strides_i=[stride, stride],
-            pads_i=[top, left, bottom, right],
-        )
-        return graph.op("QuantizeLinear", made, step, zero)
-
-
-class _Add(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        _: Any, levels: Tensor, step: Tensor, zero: Tensor, branch: Tensor, branch_zero: Tensor
-    ) -> Tensor:
-        del step, zero
-        return (levels + branch - branch_zero.float()).clamp(0, TOP)
-
-    @staticmethod
-    def symbolic(graph: Any, levels: Any, step: Any, zero: Any, branch: Any, branch_zero: Any) -> Any:
-        added = graph.op("DequantizeLinear", branch, step, branch_zero)
-        total = graph.op("Add", graph.op("DequantizeLinear", levels, step, zero), added)
-        return graph.op("QuantizeLinear", total, step, zero)
-
-
 @dataclass(frozen=True)
 class Layer:
     """A convolution of the float encoder; `end` is the module whose output is rounded."""
@@ -283,18 +193,6 @@ class Layer:
             return conv.weight, conv.bias
         statistics = (norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
         return fuse_conv_bn_weights(conv.weight, conv.bias, *statistics)  # type: ignore[arg-type]
-
-    @torch.no_grad()
-    def unfold(self, weight: Tensor, bias: Tensor) -> None:
-        """Sets weights that `folded` gives back; a batch norm adds the bias."""
-        self.conv.weight.copy_(weight)
-        if self.norm is None:
-            assert self.conv.bias is not None
-            self.conv.bias.copy_(bias)
-            return
-        self.norm.load_state_dict(nn.BatchNorm2d(len(bias)).state_dict() | {"bias": bias})
-        assert self.norm.running_var is not None
-        self.norm.running_var.fill_(1 - self.norm.eps)
 
 
 def layers_of(stage: nn.Module) -> list[Layer]:

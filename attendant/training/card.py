@@ -152,8 +152,9 @@ def _effort(measured: Measured) -> str:
     if measured.device != "cpu":
         return f"{hours} on {measured.device}, {aside}; energy was not measured."
     energy = measured.hours * measured.threads * WATTS
+    threads = "1 thread" if measured.threads == 1 else f"{measured.threads} threads"
     return (
-        f"{hours} on a CPU with {measured.threads} threads\n({aside}); energy was not measured: at an assumed "
+        f"{hours} on a CPU with {threads}\n({aside}); energy was not measured: at an assumed "
         f"{WATTS} W a thread, {energy:.0f} Wh."
     )
 

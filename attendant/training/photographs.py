@@ -33,9 +33,10 @@ class Photographs:
 
 def load_photographs(items: Sequence[Photograph], cache: Path, progress: Progress) -> Photographs:
     """Leaves exact duplicates out, decodes the rest into `cache`, and holds one in ten out by its own digest."""
-    unique = _unique(items)
-    kept = tuple(unique.values())
-    key = photographs_key(items)
+    unique = {hashlib.sha256(item.image).digest(): item for item in reversed(items)}
+    digests = tuple(reversed(unique))
+    kept = tuple(unique[digest] for digest in digests)
+    key = hashlib.sha256(b"".join([*digests, resizing()])).hexdigest()[:12]
 
     def decode(part: slice) -> NDArray[np.uint8]:
         return np.stack([resize(images.decode(item.image).pixels) for item in kept[part]])
@@ -48,21 +49,10 @@ def load_photographs(items: Sequence[Photograph], cache: Path, progress: Progres
     return Photographs(kept, pixels, held_out, key)
 
 
-def photographs_key(items: Sequence[Photograph]) -> str:
-    """Names the pixels of these photographs: by their files, and by how pictures are resized today."""
-    return hashlib.sha256(b"".join([*_unique(items), resizing()])).hexdigest()[:12]
-
-
 def resizing() -> bytes:
     """A digest of what `resize` makes of noise: another way to resize makes other pixels of all pictures."""
     noise = np.random.default_rng(0).integers(0, 256, (500, 400, 3), dtype=np.uint8)
     return hashlib.sha256(resize(noise).tobytes()).digest()
-
-
-def _unique(items: Sequence[Photograph]) -> dict[bytes, Photograph]:
-    """The photographs by the digests of their files; the first of exact duplicates."""
-    unique = {hashlib.sha256(item.image).digest(): item for item in reversed(items)}
-    return dict(reversed(unique.items()))
 
 
 def cached_array(

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from attendant.manifest import describe
+from attendant.models import runtime
 from attendant.models.encoders import CompactConfig, CompactEncoder, scale
 from attendant.models.onnx import export_encoder
 from attendant.models.quantisation import generated_pictures
-from attendant.models.rounded import Levels, RoundedConvolution, RoundedEncoder, layers_of, round_encoder
+from attendant.models.rounded import Levels, RoundedConvolution, RoundedEncoder, round_encoder
 from attendant.models.runtime import open_session
 from attendant.models.store import load_weights, save_weights
 
@@ -102,10 +102,12 @@ def test_onnx_runtime_computes_the_same_by_integers(rounded: RoundedEncoder, tmp
 
 def test_onnx_runtime_has_operators_on_integers_for_it(rounded: RoundedEncoder, tmp_path: Path) -> None:
     export_encoder(rounded, tmp_path / "encoder.onnx")
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options = runtime.onnxruntime.SessionOptions()
+    options.graph_optimization_level = runtime.onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
-    onnxruntime.InferenceSession(tmp_path / "encoder.onnx", options, providers=["CPUExecutionProvider"])
+    runtime.onnxruntime.InferenceSession(
+        tmp_path / "encoder.onnx", options, providers=["CPUExecutionProvider"]
+    )
     found = Counter(node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node)
     assert found["QLinearConv"] == len(rounded.stages)
     assert found["QLinearAdd"] == sum(CONFIG.units)
@@ -152,16 +154,6 @@ def test_an_even_picture_has_even_regions_away_from_the_border(rounded: RoundedE
 def test_one_without_units_is_rounded_too(pictures: torch.Tensor) -> None:
     bare = CompactEncoder(replace(CONFIG, units=(0, 0, 0, 0))).eval()
     assert torch.isfinite(round_encoder(bare, [pictures[:1]]).grid(pictures[:1])).all()
-
-
-@torch.no_grad()
-def test_what_is_unfolded_is_what_was_folded() -> None:
-    for stage in CompactEncoder(CONFIG).eval().stages:
-        for layer in layers_of(stage):
-            weight, bias = torch.randn_like(layer.conv.weight), torch.randn(layer.conv.out_channels)
-            layer.unfold(weight, bias)
-            for found, wanted in zip(layer.folded(), (weight, bias), strict=True):
-                torch.testing.assert_close(found, wanted)
 
 
 def test_without_a_picture_there_are_no_ranges() -> None:

@@ -3,9 +3,10 @@ import pytest
 from tiny_data import build_tiny_data
 
 from attendant.analysis.rows import DataError
+from attendant.models.pixels import resize
 from attendant.training import photographs
 from attendant.training.data import find_data, read_coco, read_mvsa, sarcasm_file
-from attendant.training.photographs import cached_array, load_photographs, photographs_key
+from attendant.training.photographs import cached_array, load_photographs
 from attendant.training.progress import Silent
 
 
@@ -50,13 +51,14 @@ def test_duplicates_are_left_out_and_the_split_follows_the_picture(data, tmp_pat
     assert split == dict(zip(backwards.items, backwards.held_out, strict=True))
 
 
-def test_pixels_resized_in_another_way_are_other_pixels(data, monkeypatch):
-    items = read_mvsa(data)
-    key = photographs_key(items)
-    assert photographs_key(items) == key
-    assert photographs_key(items[1:]) != key
-    monkeypatch.setattr(photographs, "resize", lambda pixels: pixels[:448, :400])
-    assert photographs_key(items) != key
+def test_pixels_resized_in_another_way_are_other_pixels(data, tmp_path, monkeypatch):
+    items = read_mvsa(data)[:3]
+    today = load_photographs(items, tmp_path, Silent())
+    assert load_photographs(items, tmp_path, Silent()).key == today.key
+    monkeypatch.setattr(photographs, "resize", lambda pixels: 255 - resize(pixels))
+    other = load_photographs(items, tmp_path, Silent())
+    assert other.key != today.key
+    assert not np.array_equal(other.pixels, today.pixels)
 
 
 def test_a_cached_array_goes_on_where_it_stopped(tmp_path):
