@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from attendant.failures import ServiceError
-from attendant.types import ExplainResult, PredictResult, Tweet
+from attendant.results import ExplainResult, PredictResult
+from attendant.types import Tweet
 
 NOTEBOOK_DPI = 90
 

@@ -4,7 +4,8 @@ import base64
 from collections.abc import Iterable
 from html import escape
 
-from attendant.types import ExplainResult, ModelRef, Prediction, PredictResult, Timing, Warning_
+from attendant.results import ExplainResult, PredictResult
+from attendant.types import ModelRef, Prediction, Timing, Warning_
 
 _FRAME = (
     '<div style="font-family:system-ui,sans-serif;max-width:1100px;line-height:1.45;'

@@ -7,7 +7,8 @@ from typing import Generic, TypedDict, TypeVar
 
 from attendant.answers import Answer, Explanation, StreamItem
 from attendant.failures import from_status
-from attendant.types import Method, ModelDescription, Tweet
+from attendant.methods import Method
+from attendant.types import ModelDescription, Tweet
 from attendant.wire.requests import (
     CacheMode,
     encode_explain_request,

@@ -24,6 +24,7 @@ class Modality(StrEnum):
     TEXT = "text"
     IMAGE = "image"
     ATTRIBUTE = "attribute"
+    VISUAL = "visual"  # image and attributes as one; in cross-modal probing alone
 
 
 MODALITIES = (Modality.TEXT, Modality.IMAGE, Modality.ATTRIBUTE)
@@ -38,19 +39,6 @@ class AttentionKind(StrEnum):
     FOCUS = "focus"  # SDC: over the segments of a mosaic
 
 
-class Method(StrEnum):
-    """The explanation methods of the contract, named as their fields in `ExplainOptions`."""
-
-    PERMUTATION = "permutation"
-    GRADIENT = "gradient"
-    CLASS_ACTIVATION = "class_activation"
-    LEAVE_ONE_OUT = "leave_one_out"
-    ADVERSARIAL = "adversarial"
-    ERASURE = "erasure"
-    CROSS_MODAL = "cross_modal"
-    BOX_ALIGNMENT = "box_alignment"
-
-
 class WarningCode(StrEnum):
     """What a caller should know about an answer that is nevertheless an answer."""
 
@@ -60,6 +48,9 @@ class WarningCode(StrEnum):
     UNKNOWN_ATTRIBUTE = "UNKNOWN_ATTRIBUTE"
     IMAGE_CONVERTED = "IMAGE_CONVERTED"
     ATTRIBUTES_PREDICTED = "ATTRIBUTES_PREDICTED"
+    RANK_UNDEFINED = "RANK_UNDEFINED"
+    MEAN_UNKNOWN = "MEAN_UNKNOWN"
+    EXPLANATION_TRUNCATED = "EXPLANATION_TRUNCATED"
 
 
 @dataclass(frozen=True)
@@ -185,30 +176,6 @@ class CacheStatus(StrEnum):
     HIT = "hit"
     BYPASS = "bypass"
     REFRESHED = "refreshed"
-
-
-@dataclass(frozen=True)
-class PredictResult:
-    """The client's view of a PredictResponse."""
-
-    prediction: Prediction
-    model: ModelRef
-    timing: Timing
-    warnings: tuple[Warning_, ...]
-    request_id: str
-
-
-@dataclass(frozen=True)
-class ExplainResult:
-    """The client's view of an ExplainResponse."""
-
-    prediction: Prediction
-    attention: Attention
-    model: ModelRef
-    timing: Timing
-    warnings: tuple[Warning_, ...]
-    request_id: str
-    cache: CacheStatus | None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from attendant.channels import MAX_MESSAGE_BYTES, SERVICE
+from attendant.results import ExplainResult
 from attendant.types import (
     MODALITIES,
     REGIONS,
@@ -22,7 +23,6 @@ from attendant.types import (
     AttentionVector,
     Axis,
     CacheStatus,
-    ExplainResult,
     Modality,
     ModelDescription,
     ModelRef,

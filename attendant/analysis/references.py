@@ -25,7 +25,7 @@ from attendant.statistics.summaries import modalities_of, name_of, sample
 from attendant.text import tokenise
 from attendant.training.data import read_mvsa, sarcasm_file
 from attendant.training.progress import Progress
-from attendant.types import Attention, Modality, Tweet
+from attendant.types import MODALITIES, Attention, Modality, Tweet
 
 FILE = "reference.safetensors"
 SEED = 1
@@ -33,7 +33,7 @@ RULE = (
     "the first byte of SHA-256('SEED' NUL tokens joined by blanks) is below 128: reference; otherwise replay"
 )
 BATCH = 8  # as the service's
-_TEXT, _IMAGE, _ATTRIBUTE = Modality
+_TEXT, _IMAGE, _ATTRIBUTE = MODALITIES
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,10 @@ Stable: fields are added, never renamed or removed.
 from collections.abc import Iterable
 from typing import Any
 
+from attendant.results import ExplainResult, PredictResult
 from attendant.statistics.divergences import jensen_shannon
 from attendant.statistics.summaries import summarise
-from attendant.types import (
-    MODALITIES,
-    Attention,
-    AttentionKind,
-    AttentionVector,
-    ExplainResult,
-    ModelDescription,
-    PredictResult,
-)
+from attendant.types import MODALITIES, Attention, AttentionKind, AttentionVector, ModelDescription
 
 Document = dict[str, Any]
 

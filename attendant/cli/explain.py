@@ -22,8 +22,8 @@ from attendant.cli.connection import (
 from attendant.cli.console import WrongUse, plain, print_json, screen
 from attendant.cli.documents import explain_document
 from attendant.client import CacheMode
+from attendant.methods import Method
 from attendant.questions import DEFAULT_MODEL
-from attendant.types import Method
 
 _PICTURES = (".png", ".svg", ".pdf")
 

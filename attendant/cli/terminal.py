@@ -13,7 +13,8 @@ from rich.text import Text
 
 from attendant.cli.console import plain
 from attendant.pictures.views import NAMES, View, modality_weights, score, views
-from attendant.types import Axis, ExplainResult, Modality, Prediction, PredictResult, Warning_
+from attendant.results import ExplainResult, PredictResult
+from attendant.types import Axis, Modality, Prediction, Warning_
 
 _COLOURS = {Modality.TEXT: "#4a90d9", Modality.IMAGE: "#e0762f", Modality.ATTRIBUTE: "#4caf7d"}
 _BAR = 30  # columns

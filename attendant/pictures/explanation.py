@@ -17,7 +17,8 @@ from attendant.pictures.regions import BLANK, Photograph, Regions
 from attendant.pictures.style import MARGIN, WIDTH, Page
 from attendant.pictures.views import views
 from attendant.pictures.words import Words
-from attendant.types import IMAGE_SIZE, ExplainResult, Modality
+from attendant.results import ExplainResult
+from attendant.types import IMAGE_SIZE, Modality
 
 FORMATS = ("png", "svg", "pdf")
 _GAP = 0.3

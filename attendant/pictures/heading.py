@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from attendant.pictures.style import COLOURS, FAINT, INK, MARGIN, MUTED, WIDTH, Page, heat
 from attendant.pictures.views import FULL, NAMES, modality_weights, score
-from attendant.types import MODALITIES, ExplainResult
+from attendant.results import ExplainResult
+from attendant.types import MODALITIES
 
 _MIDDLE = WIDTH / 2 + 0.25
 _HALF = WIDTH / 2 - MARGIN - 0.25

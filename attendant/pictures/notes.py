@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 
 from attendant.pictures.style import FAINT, MARGIN, MUTED, WIDTH, Page
-from attendant.types import ExplainResult
+from attendant.results import ExplainResult
 
 _LINE = 0.19
 _COLUMNS = 150  # characters a line

@@ -57,7 +57,11 @@ class _MaskingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Masking.Value
     MASKING_ZERO: _Masking.ValueType  # 2
     """Every element becomes zeros."""
     MASKING_DROP: _Masking.ValueType  # 3
-    """The modality is absent."""
+    """Nothing stands in: the modality has fewer elements, or is absent."""
+    MASKING_REORDER: _Masking.ValueType  # 4
+    """The same elements in another order. Only text has an order that HFM reads."""
+    MASKING_NOISE: _Masking.ValueType  # 5
+    """Every element, and Gaussian noise as large as the training set's elements vary."""
 
 class Masking(_Masking, metaclass=_MaskingEnumTypeWrapper):
     """How a modality is taken away."""
@@ -69,7 +73,11 @@ MASKING_MEAN: Masking.ValueType  # 1
 MASKING_ZERO: Masking.ValueType  # 2
 """Every element becomes zeros."""
 MASKING_DROP: Masking.ValueType  # 3
-"""The modality is absent."""
+"""Nothing stands in: the modality has fewer elements, or is absent."""
+MASKING_REORDER: Masking.ValueType  # 4
+"""The same elements in another order. Only text has an order that HFM reads."""
+MASKING_NOISE: Masking.ValueType  # 5
+"""Every element, and Gaussian noise as large as the training set's elements vary."""
 Global___Masking: _TypeAlias = Masking  # noqa: Y015
 
 @_typing.final
@@ -230,6 +238,8 @@ class PermutationImpact(_message.Message):
     EXHAUSTIVE_FIELD_NUMBER: _builtins.int
     IMPACT_WITHOUT_IDENTITY_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_LOW_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_HIGH_FIELD_NUMBER: _builtins.int
     target: _model_pb2.Modality.ValueType
     """The shuffled target; unspecified for the modality vector."""
     impact: _builtins.float
@@ -250,6 +260,10 @@ class PermutationImpact(_message.Message):
     """Mean |p - p_a| without the identity; only when exhaustive."""
     truncated: _builtins.bool
     """Whether the deadline stopped the sampling."""
+    confidence_low: _builtins.float
+    """Lower end of the 95 % confidence interval of `impact` (Student's t), in [0, 1]; `impact` itself when exhaustive."""
+    confidence_high: _builtins.float
+    """Its upper end."""
     def __init__(
         self,
         *,
@@ -263,10 +277,12 @@ class PermutationImpact(_message.Message):
         exhaustive: _builtins.bool = ...,
         impact_without_identity: _builtins.float | None = ...,
         truncated: _builtins.bool = ...,
+        confidence_low: _builtins.float = ...,
+        confidence_high: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_impact_without_identity", b"_impact_without_identity", "impact_without_identity", b"impact_without_identity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_impact_without_identity", b"_impact_without_identity", "exhaustive", b"exhaustive", "flip_share", b"flip_share", "impact", b"impact", "impact_without_identity", b"impact_without_identity", "median_total_variation", b"median_total_variation", "samples", b"samples", "signed_change", b"signed_change", "standard_error", b"standard_error", "target", b"target", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_impact_without_identity", b"_impact_without_identity", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "exhaustive", b"exhaustive", "flip_share", b"flip_share", "impact", b"impact", "impact_without_identity", b"impact_without_identity", "median_total_variation", b"median_total_variation", "samples", b"samples", "signed_change", b"signed_change", "standard_error", b"standard_error", "target", b"target", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__impact_without_identity: _TypeAlias = _typing.Literal["impact_without_identity"]  # noqa: Y015
     _WhichOneofArgType__impact_without_identity: _TypeAlias = _typing.Literal["_impact_without_identity", b"_impact_without_identity"]  # noqa: Y015
@@ -822,7 +838,7 @@ class CrossModalProbe(_message.Message):
     """Whether the elements are confirmed by the paper's rule."""
     @_builtins.property
     def important_elements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Indices of the target's bimodally important elements."""
+        """Indices of the target's bimodally important elements, most important first. VISUAL: regions, then words."""
 
     def __init__(
         self,

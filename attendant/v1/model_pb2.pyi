@@ -35,6 +35,8 @@ class _ModalityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Modality.Val
     """Words that name what the image shows."""
     MODALITY_SEGMENT: _Modality.ValueType  # 4
     """The segments of a mosaic."""
+    MODALITY_VISUAL: _Modality.ValueType  # 5
+    """Image and attribute as one, since attributes come from the image; in cross-modal probing alone."""
 
 class Modality(_Modality, metaclass=_ModalityEnumTypeWrapper):
     """What an instance is made of. Order everywhere: text, image, attribute."""
@@ -49,6 +51,8 @@ MODALITY_ATTRIBUTE: Modality.ValueType  # 3
 """Words that name what the image shows."""
 MODALITY_SEGMENT: Modality.ValueType  # 4
 """The segments of a mosaic."""
+MODALITY_VISUAL: Modality.ValueType  # 5
+"""Image and attribute as one, since attributes come from the image; in cross-modal probing alone."""
 Global___Modality: _TypeAlias = Modality  # noqa: Y015
 
 @_typing.final

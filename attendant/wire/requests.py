@@ -6,7 +6,8 @@ from enum import StrEnum
 from google.protobuf.message import DecodeError
 
 from attendant.errors import invalid
-from attendant.types import Method, Tweet
+from attendant.methods import Method
+from attendant.types import Tweet
 from attendant.v1 import explanation_pb2, instance_pb2, prediction_pb2, service_pb2
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from attendant.methods import Explanations
+from attendant.results import ExplainResult, PredictResult
 from attendant.statistics.divergences import jensen_shannon
 from attendant.statistics.summaries import summarise
 from attendant.types import (
@@ -17,12 +19,10 @@ from attendant.types import (
     AttentionVector,
     Axis,
     CacheStatus,
-    ExplainResult,
     ModelDescription,
     ModelRef,
     Outcome,
     Prediction,
-    PredictResult,
     Runtime,
     Timing,
     Warning_,
@@ -110,6 +110,7 @@ def _read_explanation(message: service_pb2.ExplainResponse) -> ExplainResult:
         warnings=_read_warnings(message.warnings),
         request_id=message.request_id,
         cache=CACHE_FROM_WIRE.get(message.cache),
+        explanations=Explanations(),
     )
 
 

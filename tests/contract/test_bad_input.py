@@ -7,7 +7,8 @@ import pytest
 from evil_images import EVIL_IMAGES, Refused
 from google.rpc import error_details_pb2, status_pb2
 
-from attendant.types import Method, Tweet, WarningCode
+from attendant.methods import Method
+from attendant.types import Tweet, WarningCode
 from attendant.v1 import instance_pb2, service_pb2
 from attendant.wire.requests import encode_explain_request, encode_predict_request
 from attendant.wire.responses import decode_predict_response

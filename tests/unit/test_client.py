@@ -28,7 +28,8 @@ from attendant.channels import MAX_MESSAGE_BYTES
 from attendant.client import AsyncClient, CacheMode, Client, Explanation, ServiceError, Tls
 from attendant.errors import Reason, Violation
 from attendant.failures import from_rpc_error, from_status
-from attendant.types import CacheStatus, Method, Modality, Tweet
+from attendant.methods import Method
+from attendant.types import CacheStatus, Modality, Tweet
 from attendant.v1 import prediction_pb2
 from attendant.wire.statuses import Status
 

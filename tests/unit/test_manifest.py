@@ -22,7 +22,7 @@ from attendant.manifest import (
     verify,
     write_manifest,
 )
-from attendant.types import Modality
+from attendant.types import MODALITIES
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
     version = VersionManifest("1", "a toy, für Tests", files)
     write_manifest(
         folder,
-        ModelManifest("toy", "sarcasm", ("no", "yes"), tuple(Modality), (), "1", {"1": version}),
+        ModelManifest("toy", "sarcasm", ("no", "yes"), MODALITIES, (), "1", {"1": version}),
     )
     return folder
 
@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 def test_read_gives_back_what_was_written(folder: Path) -> None:
     manifest = read_manifest(folder)
     assert manifest.name == "toy"
-    assert manifest.modalities == (Modality.TEXT, Modality.IMAGE, Modality.ATTRIBUTE)
+    assert manifest.modalities == MODALITIES
     digest = hashlib.sha256(b"<pad>\n<unk>\n").hexdigest()
     assert manifest.versions["1"].files["words"] == FileEntry("1/words.txt", digest, 12)
     before = (folder / "manifest.json").read_bytes()

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from attendant.client import Answer, Explanation
 from attendant.notebook import answer_html, explanation_html
-from attendant.types import Prediction, PredictResult, Tweet, Warning_, WarningCode
+from attendant.results import PredictResult
+from attendant.types import Prediction, Tweet, Warning_, WarningCode
 
 ATTACK = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&"
 

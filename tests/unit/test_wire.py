@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attendant.errors import AttendantError, Reason, Violation, invalid
+from attendant.methods import Method
 from attendant.types import (
     MODALITIES,
     Attention,
@@ -15,7 +16,6 @@ from attendant.types import (
     AttentionVector,
     Axis,
     CacheStatus,
-    Method,
     Modality,
     ModelDescription,
     ModelRef,

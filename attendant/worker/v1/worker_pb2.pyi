@@ -35,12 +35,15 @@ class Reply(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     INFERENCE_SECONDS_FIELD_NUMBER: _builtins.int
     EXPLANATION_SECONDS_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
     response: _builtins.bytes
     """A PredictResponse or ExplainResponse without timing, request id and cache status: the gateway appends those."""
     inference_seconds: _builtins.float
     """Seconds spent running the model for the batch this row was in."""
     explanation_seconds: _builtins.float
     """Seconds spent explaining this row."""
+    truncated: _builtins.bool
+    """Whether the deadline cut the explanation short; such a response is never kept."""
     @_builtins.property
     def failure(self) -> Global___Failure:
         """Why there is no answer."""
@@ -57,10 +60,11 @@ class Reply(_message.Message):
         description: Global___Description | None = ...,
         inference_seconds: _builtins.float = ...,
         explanation_seconds: _builtins.float = ...,
+        truncated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "failure", b"failure", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "explanation_seconds", b"explanation_seconds", "failure", b"failure", "inference_seconds", b"inference_seconds", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "explanation_seconds", b"explanation_seconds", "failure", b"failure", "inference_seconds", b"inference_seconds", "outcome", b"outcome", "response", b"response", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "failure", "description"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015

@@ -8,7 +8,8 @@ import pytest
 from fake_worker import OUTCOME, until
 
 from attendant.errors import AttendantError, Reason, invalid
-from attendant.types import CacheStatus, Method, Tweet
+from attendant.methods import Method
+from attendant.types import CacheStatus, Tweet
 from attendant.v1.service_pb2 import ExplainRequest, ListModelsRequest, PredictResponse
 from attendant.wire.envelope import Operation, Reply, Row
 from attendant.wire.requests import CacheMode, encode_explain_request, encode_predict_request

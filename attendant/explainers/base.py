@@ -1,0 +1,140 @@
+"""What a model must offer to have its answers explained. Nothing in this package knows a model's name.
+
+C classes; L elements of a target, d wide; N sets of weights; B variants of the instance. The *tail* is everything
+behind a target's mean attention: the weighted sum, what follows it, the class probabilities.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attendant.types import Modality
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Labels = NDArray[np.int64]
+
+Tables = Mapping[Modality, Floats]
+"""Rows that an instance's elements are taken from: V x d a target, of which the first L are its own."""
+Variant = Mapping[Modality, Indices]
+"""An instance made of other elements: each target's rows in the tables. A target that is left out is absent."""
+Pull = Callable[[Mapping[Modality, Doubles]], Mapping[Modality, Floats]]
+"""From the gradient of anything by probabilities, N x C a target, to its gradient by weights, N x L a target."""
+
+
+@dataclass(frozen=True)
+class Typical:
+    """What an element of the training set looks like: the mean and the standard deviation of each of d features."""
+
+    mean: Floats
+    deviation: Floats
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Of a class's log-odds with respect to the elements of B variants; `elements` has a B x L x d a target.
+
+    Within one call, every variant has the same number of elements in the targets that gradients are asked for.
+    """
+
+    probabilities: Doubles  # B x C
+    elements: Mapping[Modality, Floats]
+
+
+class Explainable(Protocol):
+    """One answered instance, encoded once.
+
+    Probabilities are float64, rows sum to 1. `attend`, `fuse` and `pull` run the tail alone; `answer` and `gradients`
+    run everything behind the elements, but no image encoder. A row's result does not depend on the other rows.
+    """
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def tracked(self) -> int:
+        """The class whose probability the answer tells: the positive one of two, else the predicted one."""
+        ...
+
+    @property
+    def targets(self) -> tuple[Modality, ...]:
+        """Those present, in the contract's order."""
+        ...
+
+    @property
+    def probabilities(self) -> Doubles:
+        """C, from the tail, so that attention which is not changed changes nothing."""
+        ...
+
+    def decide(self, probabilities: Doubles) -> Labels:
+        """N x C to N labels, at the model's threshold."""
+        ...
+
+    def attention(self, target: Modality) -> Floats:
+        """The mean attention that the answer was computed with, L."""
+        ...
+
+    @property
+    def fusion(self) -> Floats | None:
+        """One weight for each of `targets`, or None where the model does not weigh them."""
+        ...
+
+    def attend(self, target: Modality, weights: Floats) -> Doubles:
+        """Probabilities N x C with the target's attention replaced by each of `weights`, N x L."""
+        ...
+
+    def fuse(self, weights: Floats) -> Doubles:
+        """Probabilities N x C with the fusion weights replaced by each of `weights`, N x targets."""
+        ...
+
+    def pull(self, weights: Mapping[Modality, Floats]) -> tuple[Mapping[Modality, Doubles], Pull]:
+        """`attend` for several targets at once, each on its own, and the way back from probabilities to weights."""
+        ...
+
+    def features(self, target: Modality) -> Floats:
+        """The target's elements, L x d: token embeddings, region features, word embeddings."""
+        ...
+
+    def typical(self, target: Modality) -> Typical | None:
+        """None where the model's version does not tell."""
+        ...
+
+    def grid(self, target: Modality) -> tuple[int, int] | None:
+        """Rows and columns where the target's elements are the cells of a grid."""
+        ...
+
+    def answer(self, tables: Tables, variants: Sequence[Variant]) -> Doubles:
+        """Probabilities B x C of the instance made of other elements."""
+        ...
+
+    def gradients(
+        self,
+        tables: Tables,
+        variants: Sequence[Variant],
+        label: int,
+        targets: Sequence[Modality],
+        *,
+        through_attention: bool,
+    ) -> Gradients:
+        """Of ln(p / (1 - p)), p the probability of class `label`, with respect to the elements of `targets`.
+
+        Of two classes that is the logit. Without `through_attention`, every attention weight counts as a constant.
+        """
+        ...
+
+
+class Deadline:
+    """When explaining has to end, on the monotonic clock; never without `seconds`."""
+
+    def __init__(self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._at = None if seconds is None else clock() + seconds
+
+    @property
+    def passed(self) -> bool:
+        return self._at is not None and self._clock() >= self._at
