@@ -17,7 +17,7 @@ device := $(if $(filter 1,$(GPU)),gpu,cpu)
 # onnxruntime and onnxruntime-gpu are one package folder: the one that is not wanted has to go first.
 unwanted_runtime := $(if $(filter 1,$(GPU)),onnxruntime,onnxruntime-gpu)
 
-archive_sources := $(shell find model_store handlers attendant/models attendant/archive.py attendant/manifest.py -type f -not -name "*.pyc" 2>/dev/null)
+archive_sources := $(shell find model_store handlers attendant/models attendant/archive.py attendant/lanes.py attendant/manifest.py -type f -not -name "*.pyc" 2>/dev/null)
 system_packages := shellcheck
 
 ##@ Use
@@ -25,7 +25,7 @@ system_packages := shellcheck
 .PHONY: help
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: .venv/.setup-$(device) ## Make .venv and install what the lock says; GPU=1 for onnxruntime-gpu
@@ -83,6 +83,10 @@ bench: setup .venv/.dev build/.archives ## Compare with eager torch, and the bac
 	@$(venv)/python -m benchmarks.prediction
 	@$(venv)/python -m benchmarks.serving
 
+.PHONY: bench-explain
+bench-explain: setup .venv/.dev build/.archives ## Compare explanations with predictions, and with doing them naively, side by side
+	@OPENBLAS_NUM_THREADS=1 $(venv)/python -m benchmarks.explanations
+
 ##@ Build
 
 .PHONY: train
@@ -125,9 +129,9 @@ clean: stop ## Remove everything that was built or installed here
 	@rm -f .venv/.setup-*
 	@touch $@
 
-.venv/.dev: requirements/dev.lock | .venv/.setup-$(device)
+.venv/.dev: requirements/dev.lock requirements/oracles.lock | .venv/.setup-$(device)
 	@echo "installing what requirements/dev.lock says"
-	@$(pip) $(install) --require-hashes --no-deps -r requirements/dev.lock
+	@$(pip) $(install) --require-hashes --no-deps -r requirements/dev.lock -r requirements/oracles.lock
 	@$(pip) check >/dev/null || { $(pip) check; exit 1; }
 	@touch $@
 

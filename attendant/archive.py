@@ -1,12 +1,13 @@
 """TorchServe archives from model_store: the weights as ONNX graphs, the manifest that names them, and the handler.
 
-An archive is a family: it holds every model and version that one handler class serves. Both backends run from the same
-built folder, so that they serve the same bytes; `mar=True` also zips it for a model store elsewhere.
+An archive is a family: it holds every model and version that one handler class serves. Each lane has a worker and a
+folder of its own, with the same models in it. Both backends run from the same built folders, so that they serve the
+same bytes; `mar=True` also zips them for a model store elsewhere.
 """
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import yaml
 from model_archiver.model_archiver_config import ModelArchiverConfig
 from model_archiver.model_packaging import generate_model_archive
 
+from attendant.lanes import Lane, archive_name
 from attendant.manifest import ModelManifest, VersionManifest, describe, read_store, verify, write_manifest
 from attendant.models.onnx import export_encoder, export_hfm
 from attendant.models.quantisation import quantise_image_scores
@@ -25,7 +27,7 @@ HANDLERS = Path(__file__).resolve().parents[1] / "handlers"
 
 @dataclass(frozen=True)
 class ServingConfig:
-    """How TorchServe runs an archive: one worker, which has all cores; seconds and milliseconds as TorchServe."""
+    """How a worker runs an archive: seconds and milliseconds as TorchServe."""
 
     batch_size: int = 8
     max_batch_delay_ms: int = 1
@@ -33,7 +35,8 @@ class ServingConfig:
     startup_timeout_s: int = 120
     queue_size: int = 256
 
-    def to_yaml(self) -> str:
+    def to_yaml(self, lane: Lane) -> str:
+        """With the lane, which TorchServe passes on: the handler goes by it."""
         return yaml.safe_dump(
             {
                 "minWorkers": 1,
@@ -43,14 +46,20 @@ class ServingConfig:
                 "responseTimeout": self.response_timeout_s,
                 "startupTimeout": self.startup_timeout_s,
                 "jobQueueSize": self.queue_size,
+                "lane": str(lane),
             }
         )
 
 
-def build_archives(
-    model_store: Path, output: Path, *, mar: bool = False, serving: ServingConfig | None = None
-) -> Iterator[Path]:
-    """Build `output/<archive>/` for every archive that a manifest in `model_store` names; yields each as it is done."""
+SERVING: Mapping[Lane, ServingConfig] = {
+    Lane.FAST: ServingConfig(),
+    # One at a time: an explanation keeps all cores busy by itself.
+    Lane.SLOW: ServingConfig(batch_size=1, response_timeout_s=120, queue_size=64),
+}
+
+
+def build_archives(model_store: Path, output: Path, *, mar: bool = False) -> Iterator[Path]:
+    """Build every archive that a manifest in `model_store` names, a folder for each lane; yields each fast one."""
     families: dict[str, list[ModelManifest]] = {}
     for manifest in read_store(model_store).values():
         families.setdefault(manifest.archive, []).append(manifest)
@@ -60,11 +69,9 @@ def build_archives(
             stage = Path(scratch)
             for manifest in manifests:
                 _stage_model(model_store / manifest.name, manifest, stage / "models" / manifest.name)
-            config = stage / "model-config.yaml"
-            config.write_text((serving or ServingConfig()).to_yaml())
-            for archive_format in ("no-archive", "default") if mar else ("no-archive",):
-                with _temporary_files_in(stage / "archiver"):
-                    _package(archive, stage / "models", config, output, archive_format)
+            with _temporary_files_in(stage / "archiver"):
+                for lane in Lane:
+                    _build_lane(archive, lane, stage, output, mar=mar)
         yield output / archive
 
 
@@ -100,20 +107,34 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-def _package(archive: str, models: Path, config: Path, output: Path, archive_format: str) -> None:
-    """One call of torch-model-archiver."""
-    built = output / (f"{archive}.mar" if archive_format == "default" else archive)
+def _build_lane(archive: str, lane: Lane, stage: Path, output: Path, *, mar: bool) -> None:
+    """The fast lane's folder holds the models; the other one's shares them, so that they lie on the disk once."""
+    models = stage / "models"
+    config = stage / "model-config.yaml"
+    config.write_text(SERVING[lane].to_yaml(lane))
+    fast, built = output / archive, output / archive_name(archive, lane)
     if built.is_dir():
         shutil.rmtree(built)
-    generate_model_archive(
-        ModelArchiverConfig(
-            model_name=archive,
-            version="1.0",
-            handler=str(HANDLERS / f"{archive}_handler.py"),
-            extra_files=str(models),
-            config_file=str(config),
-            export_path=str(output),
-            archive_format=archive_format,
-            force=True,
-        )
+    parts = ModelArchiverConfig(
+        model_name=built.name,
+        version="1.0",
+        handler=str(HANDLERS / f"{archive}_handler.py"),
+        extra_files=str(models) if lane is Lane.FAST else None,
+        config_file=str(config),
+        export_path=str(output),
+        archive_format="no-archive",
+        force=True,
     )
+    generate_model_archive(parts)
+    if lane is not Lane.FAST:
+        for model in models.iterdir():
+            shutil.copytree(fast / model.name, built / model.name, copy_function=_link)
+    if mar:
+        generate_model_archive(replace(parts, extra_files=str(models), archive_format="default"))
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        Path(target).hardlink_to(source)
+    except OSError:  # a file system without links
+        shutil.copyfile(source, target)

@@ -77,7 +77,14 @@ class Client(_Connection[grpc.Channel]):
     def explain(self, tweet: Tweet | None = None, **arguments: Unpack[ExplainArguments]) -> Explanation:
         """The answer with every attention vector behind it, and the methods asked for.
 
-        Arguments as for `predict`, and methods= (of `attendant.types.Method`) and cache_mode=.
+        Arguments as for `predict`, cache_mode=, and one of methods=, each of `attendant.methods.Method` with its
+        default options, and options=, an `attendant.methods.ExplainOptions` that says more:
+
+        >>> client.explain(tweet, methods=[Method.GRADIENT, Method.ERASURE])
+        >>> client.explain(tweet, options=ExplainOptions(permutation=PermutationOptions(samples=1_000, seed=7)))
+
+        What was computed is in `explanation.explanations`. Raises ValueError where both are given, and where
+        box_alignment is asked for without its boxes.
         """
         return self._make(questions.explain(tweet, arguments))
 
@@ -91,7 +98,8 @@ class Client(_Connection[grpc.Channel]):
         """Explains in bulk over one stream: an item for each tweet, as they are ready, so not in order.
 
         Tweets may come with a request id, as pairs `(id, tweet)`; else they are numbered "0", "1", ... A tweet that
-        fails is an item with its error. What `tweets` itself raises is raised here, after the answers before it.
+        fails is an item with its error. Options are as for `explain`, the same for every tweet. What `tweets` itself
+        raises is raised here, after the answers before it.
         """
         bulk = questions.Bulk(arguments)
         ask: grpc.StreamStreamMultiCallable[bytes, bytes] = self._channel.stream_stream(_STREAM)

@@ -5,6 +5,7 @@ L elements of a target: tokens, regions (row-major), attribute words, segments. 
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from math import ceil
 
 from attendant.types import Modality, Weights
 
@@ -16,6 +17,11 @@ MAX_BOXES = 64
 MAX_SEED = 2**64 - 1
 EPSILON_WIDE = 0.05  # the second epsilon that adversaries are reported at (Jain and Wallace 2019)
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # of the elements, at which ERASER measures (DeYoung et al. 2020)
+
+
+def share_counts(length: int) -> tuple[int, ...]:
+    """How many of L elements each of SHARES is: rounded up, at least 1, and at most L - 1."""
+    return tuple(min(max(ceil(share * length), 1), length - 1) for share in SHARES)
 
 
 class Method(StrEnum):
@@ -186,6 +192,7 @@ class Gradient:
 @dataclass(frozen=True)
 class LeaveOneOut:
     importances: tuple[RankedImportance, ...]
+    truncated: bool = False  # by the deadline: the last targets are missing
 
 
 @dataclass(frozen=True)
@@ -265,9 +272,23 @@ class CrossModalProbe:
 
 
 @dataclass(frozen=True)
+class JointMask:
+    """What the gradients of `target` say when both others are masked; fields as a probe's."""
+
+    target: Modality
+    norm_change: float
+    class_changed: bool
+    probability: float
+
+
+@dataclass(frozen=True)
 class CrossModal:
+    """`joint_masks` has one a target where there are three."""
+
     probes: tuple[CrossModalProbe, ...]
+    joint_masks: tuple[JointMask, ...]
     seed: int
+    truncated: bool = False  # by the deadline: the last targets are missing
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypedDict, TypeVar
 
+import grpc
+
 from attendant.answers import Answer, Explanation, StreamItem
+from attendant.errors import AttendantError
 from attendant.failures import from_status
-from attendant.methods import Method
+from attendant.methods import (
+    AdversarialOptions,
+    ClassActivationOptions,
+    CrossModalOptions,
+    ErasureOptions,
+    ExplainOptions,
+    GradientOptions,
+    LeaveOneOutOptions,
+    Method,
+    PermutationOptions,
+)
 from attendant.types import ModelDescription, Tweet
 from attendant.wire.requests import (
     CacheMode,
@@ -24,6 +37,16 @@ from attendant.wire.responses import (
 from attendant.wire.statuses import Status
 
 DEFAULT_MODEL = "sarcasm"
+_BAD_INPUT: int = grpc.StatusCode.INVALID_ARGUMENT.value[0]
+DEFAULT_OPTIONS = ExplainOptions(  # of the methods that have any: no boxes can be guessed
+    permutation=PermutationOptions(),
+    gradient=GradientOptions(),
+    class_activation=ClassActivationOptions(),
+    leave_one_out=LeaveOneOutOptions(),
+    adversarial=AdversarialOptions(),
+    erasure=ErasureOptions(),
+    cross_modal=CrossModalOptions(),
+)
 
 T = TypeVar("T")
 Question = Tweet | tuple[str, Tweet]
@@ -43,7 +66,8 @@ class _Model(TypedDict, total=False):
 
 
 class _Options(TypedDict, total=False):
-    methods: Iterable[Method]  # beyond attention, which is always there
+    methods: Iterable[Method]  # beyond attention, which is always there; each with its default options
+    options: ExplainOptions  # the same with options of one's own, in place of methods
     cache_mode: CacheMode  # whether a kept explanation will do; default: it will
 
 
@@ -52,11 +76,11 @@ class PredictArguments(_About, _Model, total=False):
 
 
 class ExplainArguments(_About, _Model, _Options, total=False):
-    """Keyword arguments of `explain`: those of `predict`, methods and cache_mode."""
+    """Keyword arguments of `explain`: those of `predict`, methods or options, and cache_mode."""
 
 
 class StreamArguments(_Model, _Options, total=False):
-    """Keyword arguments of `explain_many`: model, version, methods, cache_mode, timeout."""
+    """Keyword arguments of `explain_many`: model, version, methods or options, cache_mode, timeout."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +110,10 @@ def predict(tweet: Tweet | None, arguments: PredictArguments) -> Call[Answer]:
 
 
 def explain(tweet: Tweet | None, arguments: ExplainArguments) -> Call[Explanation]:
-    """Raises ValueError where there is nothing to ask about, OSError where the image's file cannot be read."""
+    """Raises ValueError where the arguments make no question, OSError where the image's file cannot be read.
+
+    Options that cannot be sent raise the ServiceError that the service would refuse them with.
+    """
     about = _tweet(tweet, arguments)
     request = _explain_request(about, arguments.get("request_id", ""), arguments)
     return Call(
@@ -148,14 +175,31 @@ class Bulk:
 
 
 def _explain_request(tweet: Tweet, request_id: str, arguments: ExplainArguments | StreamArguments) -> bytes:
-    return encode_explain_request(
-        arguments.get("model", DEFAULT_MODEL),
-        tweet,
-        version=arguments.get("version", ""),
-        request_id=request_id,
-        methods=arguments.get("methods", ()),
-        cache_mode=arguments.get("cache_mode", CacheMode.USE),
-    )
+    try:
+        return encode_explain_request(
+            arguments.get("model", DEFAULT_MODEL),
+            tweet,
+            version=arguments.get("version", ""),
+            request_id=request_id,
+            options=_options(arguments),
+            cache_mode=arguments.get("cache_mode", CacheMode.USE),
+        )
+    except AttendantError as error:
+        raise from_status(Status(_BAD_INPUT, error.message, error.reason, error.violations)) from error
+
+
+def _options(arguments: _Options) -> ExplainOptions:
+    """The options given, or the defaults of the methods given."""
+    if "options" in arguments and "methods" in arguments:
+        raise ValueError("give methods=, for their default options, or options=, not both")
+    if "options" in arguments:
+        return arguments["options"]
+    methods = {Method(method) for method in arguments.get("methods", ())}
+    if Method.BOX_ALIGNMENT in methods:
+        raise ValueError(
+            "box_alignment needs boxes: give options=ExplainOptions(box_alignment=BoxAlignmentOptions(boxes=...))"
+        )
+    return ExplainOptions(**{method: getattr(DEFAULT_OPTIONS, method) for method in methods})
 
 
 def _tweet(tweet: Tweet | None, about: _About) -> Tweet:

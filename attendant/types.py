@@ -163,6 +163,25 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Typical:
+    """What an element of the training set looks like: the mean and the standard deviation of each of d features."""
+
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Of a class's log-odds with respect to the elements of B variants; `elements` has a B x L x d a target.
+
+    Within one call, every variant has the same number of elements in the targets that gradients are asked for.
+    """
+
+    probabilities: NDArray[np.float64]  # B x C
+    elements: Mapping[Modality, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a model says of one instance: the prediction, its attention, and what to know about them."""
 

@@ -18,7 +18,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -29,29 +28,16 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from torch import nn
 
 from attendant.images import decode
-from attendant.manifest import read_manifest
-from attendant.models.encoders import HALF_WHITE, CompactEncoder
-from attendant.models.engines import TorchEngine
 from attendant.models.pixels import resize
 from attendant.models.quantisation import TOLERATED, generated_pictures
-from attendant.models.rounded import (
-    MIDDLE,
-    Layer,
-    RoundedEncoder,
-    RoundedLayer,
-    RoundedResidualUnit,
-    layers_of,
-)
 from attendant.models.runtime import available_threads
 from attendant.models.sarcasm import PreparedTweet, SarcasmModel
-from attendant.models.store import load_encoder, load_hfm
 from attendant.types import MAX_ATTRIBUTES, Modality, Outcome, Tweet
+from benchmarks.eager import MODEL_STORE, open_eager
 from benchmarks.serving import ARCHIVE, TEXT, Measured
 
-MODEL_STORE = Path("model_store") / "sarcasm"
 SERVED, EAGER = "ONNX Runtime, as served", "eager float32 torch"
 TUNED = "the same, weights channels last"
 BATCH = 8
@@ -65,37 +51,6 @@ TEXTS = (
 ATTRIBUTES = (("man", "sign", "dog"), ("food", "plate", "table", "screen", "phone"))
 
 Answer = Callable[[Sequence[Tweet]], object]
-
-
-@torch.no_grad()
-def fill(layer: Layer, weight: torch.Tensor, bias: torch.Tensor) -> None:
-    """Sets what `Layer.folded` gives back; a batch norm, where there is one, adds the bias."""
-    layer.conv.weight.copy_(weight)
-    if layer.norm is None:
-        assert layer.conv.bias is not None
-        layer.conv.bias.copy_(bias)
-        return
-    layer.norm.load_state_dict(nn.BatchNorm2d(len(bias)).state_dict() | {"bias": bias})
-    assert layer.norm.running_var is not None
-    layer.norm.running_var.fill_(1 - layer.norm.eps)
-
-
-def unround(rounded: RoundedEncoder) -> CompactEncoder:
-    """The same weights in the float32 encoder that is trained, in eval mode: nothing is rounded between them."""
-    encoder = CompactEncoder(rounded.config).eval()
-    for head in ("expand", "attributes", "classes"):
-        encoder.get_submodule(head).load_state_dict(rounded.get_submodule(head).state_dict())
-    *hidden, last = [layer for stage in encoder.stages for layer in layers_of(stage)]
-    last.conv.load_state_dict(rounded.map.state_dict())
-    read, offset = torch.tensor(1 / HALF_WHITE), (MIDDLE - HALF_WHITE) / HALF_WHITE
-    for layer, stage in zip(hidden, rounded.stages, strict=True):
-        assert isinstance(stage, RoundedLayer | RoundedResidualUnit)
-        integers = stage.convolution
-        weight = integers.weight * integers.steps.view(-1, 1, 1, 1)
-        bias = integers.bias * integers.steps * read - offset * weight.sum((1, 2, 3))
-        fill(layer, weight, bias)
-        read, offset = (stage.step if isinstance(stage, RoundedLayer) else read), 0.0
-    return encoder
 
 
 @dataclass
@@ -132,16 +87,6 @@ def tweets(count: int, seed: int = 0) -> list[Tweet]:
         )
         for number, data in enumerate(photographs(count, seed))
     ]
-
-
-def open_eager(version: str, layout: torch.memory_format = torch.contiguous_format) -> SarcasmModel:
-    """The model in eager torch, with nothing rounded; `layout` of the convolutions' weights."""
-    model = SarcasmModel.open_torch(MODEL_STORE, version)
-    entry = read_manifest(MODEL_STORE).version_or_default(version)
-    encoder = load_encoder(MODEL_STORE, entry)
-    assert isinstance(encoder, RoundedEncoder)
-    model.engine = TorchEngine(unround(encoder).to(memory_format=layout), load_hfm(MODEL_STORE, entry).eval())
-    return model
 
 
 def predict(model: SarcasmModel, rows: int) -> Answer:

@@ -4,12 +4,47 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from attendant.errors import AttendantError, deadline_exceeded, internal, version_not_found
+from attendant.explainers.base import Deadline, Explainable
+from attendant.explainers.catalogue import explain
+from attendant.lanes import Lane
+from attendant.methods import (
+    AdversarialOptions,
+    ClassActivationOptions,
+    CrossModalOptions,
+    ErasureOptions,
+    ExplainOptions,
+    GradientOptions,
+    LeaveOneOutOptions,
+    PermutationOptions,
+)
 from attendant.types import ModelRef, Outcome, Runtime
 from attendant.wire.envelope import Operation, Reply, Row
+from attendant.wire.options import read_options
+from attendant.wire.requests import ATTENTION_ALONE, decode_request
 from attendant.wire.responses import encode_explain_response, encode_predict_response
+
+# Of the time that a row has, what explaining leaves for the answer's way home.
+HOME_SECONDS = 0.05
+HOME_SHARE = 0.05
+HOME_MOST = 0.5  # seconds
+
+# What a lane explains an instance by before it serves: the methods that it is asked for, with as little as will do.
+WARM_UP: Mapping[Lane, ExplainOptions] = {
+    Lane.FAST: ExplainOptions(permutation=PermutationOptions(), erasure=ErasureOptions()),
+    Lane.SLOW: ExplainOptions(
+        permutation=PermutationOptions(),
+        gradient=GradientOptions(),
+        class_activation=ClassActivationOptions(),
+        leave_one_out=LeaveOneOutOptions(),
+        adversarial=AdversarialOptions(steps=1),
+        erasure=ErasureOptions(),
+        cross_modal=CrossModalOptions(random_masks=1),
+    ),
+}
 
 logger = logging.getLogger(__name__)
 
@@ -31,17 +66,42 @@ class ServedModel(Protocol):
 
     def infer(self, prepared: Sequence[Any]) -> list[Outcome]: ...
 
+    def inspect(self, prepared: Sequence[Any]) -> Sequence[tuple[Outcome, Explainable]]:
+        """What `infer` gives, and each instance encoded once for the explanation methods."""
+        ...
+
 
 Models = Mapping[tuple[str, str], ServedModel]
 
 
-def answer_batch(batch: Sequence[Entries], models: Models, decode: Callable[[bytes], Any]) -> list[bytes]:
-    """A reply for each row. Rows of one model and version share a forward pass, whatever is asked of them.
+@dataclass(frozen=True)
+class _Question:
+    """A row that waits for its model."""
 
-    `decode` reads the instance out of a request and raises AttendantError where it is not of the models' kind.
+    position: int
+    operation: Operation
+    prepared: Any
+    options: ExplainOptions
+    deadline: Deadline
+
+
+def warm_up(model: ServedModel, instance: Any, lane: Lane) -> None:
+    """Explain an instance, so that no caller waits for what is loaded when it is first needed, or meets its faults."""
+    ((_, subject),) = model.inspect([model.prepare(instance)])
+    explain(subject, WARM_UP[lane], Deadline())
+
+
+def answer_batch(
+    batch: Sequence[Entries], models: Models, read: Callable[[Any], Any], seconds: float
+) -> list[bytes]:
+    """A reply for each row, explanations cut short where the batch would take longer than `seconds`.
+
+    Rows of one model and version share a forward pass; those that ask for explanation methods have one of their own,
+    after all others. `read` finds the instance in a request; it raises AttendantError where it is not of the models'
+    kind.
     """
     replies: dict[int, Reply] = {}
-    waiting: dict[ServedModel, list[tuple[int, Row, Any]]] = defaultdict(list)
+    waiting: dict[tuple[ServedModel, bool], list[_Question]] = defaultdict(list)
     for position, entries in enumerate(batch):
         try:
             row = Row.from_entries(entries)
@@ -49,14 +109,15 @@ def answer_batch(batch: Sequence[Entries], models: Models, decode: Callable[[byt
             if row.operation is Operation.DESCRIBE:
                 replies[position] = Reply(runtime=model.runtime)
             else:
-                waiting[model].append((position, row, _prepare(model, row, decode)))
+                question = _prepare(position, row, model, read, seconds)
+                waiting[model, bool(question.options.methods)].append(question)
         except AttendantError as error:
             replies[position] = Reply(failure=error)
         except Exception:
             logger.exception("row could not be prepared")
             replies[position] = Reply(failure=internal())
-    for model, rows in waiting.items():
-        replies |= _answer_rows(model, rows)
+    for (model, _), questions in sorted(waiting.items(), key=lambda group: group[0][1]):
+        replies |= _answer(model, questions)
     return [replies[position].to_bytes() for position in range(len(batch))]
 
 
@@ -68,29 +129,64 @@ def _find(models: Models, row: Row) -> ServedModel:
         raise version_not_found(row.model, row.version, known) from None
 
 
-def _prepare(model: ServedModel, row: Row, decode: Callable[[bytes], Any]) -> Any:
-    if row.budget is not None and row.budget <= 0:
+def _prepare(
+    position: int, row: Row, model: ServedModel, read: Callable[[Any], Any], seconds: float
+) -> _Question:
+    left = seconds if row.budget is None else min(row.budget, seconds)
+    if left <= 0:
         raise deadline_exceeded("the deadline passed while the request waited for a worker")
-    return model.prepare(decode(row.request))
+    deadline = Deadline(left - min(HOME_SECONDS + HOME_SHARE * left, HOME_MOST))
+    request = decode_request(row.request)
+    options = read_options(request.options) if row.operation is Operation.EXPLAIN else ATTENTION_ALONE
+    return _Question(position, row.operation, model.prepare(read(request)), options, deadline)
 
 
-def _answer_rows(model: ServedModel, rows: Sequence[tuple[int, Row, Any]]) -> dict[int, Reply]:
+def _answer(model: ServedModel, questions: Sequence[_Question]) -> dict[int, Reply]:
     """Should the batch fail, each row is tried alone, so that only the row that fails is answered with a failure."""
     started = time.perf_counter()
     try:
-        outcomes = model.infer([prepared for _, _, prepared in rows])
+        answers = list(zip(questions, _run(model, questions), strict=True))
     except Exception:
-        logger.exception("a batch of %d rows failed", len(rows))
-        if len(rows) == 1:
-            return {rows[0][0]: Reply(failure=internal())}
-        return {position: reply for row in rows for position, reply in _answer_rows(model, [row]).items()}
+        logger.exception("a batch of %d rows failed", len(questions))
+        if len(questions) == 1:
+            return {questions[0].position: Reply(failure=internal())}
+        return {position: reply for one in questions for position, reply in _answer(model, [one]).items()}
     seconds = time.perf_counter() - started
     return {
-        position: Reply(response=_encode(row, outcome, model.ref), inference_seconds=seconds)
-        for (position, row, _), outcome in zip(rows, outcomes, strict=True)
+        question.position: replace(_reply(question, outcome, subject, model.ref), inference_seconds=seconds)
+        for question, (outcome, subject) in answers
     }
 
 
-def _encode(row: Row, outcome: Outcome, ref: ModelRef) -> bytes:
-    encode = encode_explain_response if row.operation is Operation.EXPLAIN else encode_predict_response
-    return encode(outcome, ref)
+def _run(model: ServedModel, questions: Sequence[_Question]) -> Sequence[tuple[Outcome, Explainable | None]]:
+    prepared = [question.prepared for question in questions]
+    if questions[0].options.methods:
+        return model.inspect(prepared)
+    return [(outcome, None) for outcome in model.infer(prepared)]
+
+
+def _reply(question: _Question, outcome: Outcome, subject: Explainable | None, ref: ModelRef) -> Reply:
+    """Should it fail, it is the row's own failure."""
+    try:
+        if subject is not None:
+            return _explain(question, outcome, subject, ref)
+        encode = (
+            encode_explain_response if question.operation is Operation.EXPLAIN else encode_predict_response
+        )
+        return Reply(response=encode(outcome, ref))
+    except AttendantError as error:
+        return Reply(failure=error)
+    except Exception:
+        logger.exception("a row could not be answered")
+        return Reply(failure=internal())
+
+
+def _explain(question: _Question, outcome: Outcome, subject: Explainable, ref: ModelRef) -> Reply:
+    started = time.perf_counter()
+    explained = explain(subject, question.options, question.deadline)
+    outcome = replace(outcome, warnings=(*outcome.warnings, *explained.warnings))
+    return Reply(
+        response=encode_explain_response(outcome, ref, explained.explanations),
+        explanation_seconds=time.perf_counter() - started,
+        truncated=explained.truncated,
+    )

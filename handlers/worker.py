@@ -10,6 +10,7 @@ import importlib.util
 import inspect
 import json
 import logging
+import os
 import signal
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -153,6 +154,9 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     asyncio.run(serve(arguments.archive, arguments.socket))
+    # What the handler still computes nobody waits for, but Python would wait for its thread.
+    logging.shutdown()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the five hash-locked files anew. torch comes by its pin (requirements/torch.txt), not from a lock: which build
+# Makes the six hash-locked files anew. torch comes by its pin (requirements/torch.txt), not from a lock: which build
 # of it is right (CPU, CUDA) is the machine's package configuration to say, and so its CUDA libraries are left out too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,3 +18,4 @@ compile requirements/gpu.lock pyproject.toml --extra gpu
 compile requirements/dev.lock --group dev --constraint requirements/cpu.lock
 compile requirements/protos.lock --group protos
 compile requirements/train.lock requirements/train.txt --no-deps
+compile requirements/oracles.lock requirements/oracles.txt --no-deps

@@ -1,6 +1,6 @@
 """A real gRPC server on loopback that speaks AttendantService with canned answers, and answers to can."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +12,10 @@ import numpy as np
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+from sample_explanations import explanations, lengths
 
 from attendant.channels import MAX_MESSAGE_BYTES, SERVICE
+from attendant.methods import Explanations, Method
 from attendant.results import ExplainResult
 from attendant.types import (
     MODALITIES,
@@ -35,6 +37,7 @@ from attendant.types import (
 )
 from attendant.v1 import service_pb2
 from attendant.wire.responses import (
+    NO_EXPLANATIONS,
     decode_explain_response,
     encode_explain_response,
     encode_models,
@@ -113,15 +116,23 @@ def outcome(
     )
 
 
-def explain_response(answer: Outcome, request_id: str = "r1") -> bytes:
+def explain_response(
+    answer: Outcome, request_id: str = "r1", computed: Explanations = NO_EXPLANATIONS
+) -> bytes:
     return finish_explain_response(
-        encode_explain_response(answer, MODEL), TIMING, request_id, CacheStatus.MISS
+        encode_explain_response(answer, MODEL, computed), TIMING, request_id, CacheStatus.MISS
     )
 
 
-def explain_result(answer: Outcome) -> ExplainResult:
+def explain_result(answer: Outcome, computed: Explanations = NO_EXPLANATIONS) -> ExplainResult:
     """As a client reads it."""
-    return decode_explain_response(explain_response(answer))
+    return decode_explain_response(explain_response(answer, computed=computed))
+
+
+def explained(answer: Outcome, methods: Iterable[str] = tuple(Method)) -> Explanations:
+    """What those methods give, over the elements that the answer has."""
+    computed = explanations(lengths(answer.attention), label=answer.prediction.label)
+    return Explanations(**{method: getattr(computed, method) for method in methods})
 
 
 def status(
@@ -184,7 +195,7 @@ class CannedService:
 
     def _explain(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         asked = self._received(service_pb2.ExplainRequest.FromString(request), context)
-        return explain_response(_answer(asked), asked.request_id)
+        return _explain(asked)
 
     def _list_models(self, _: bytes, context: grpc.ServicerContext) -> bytes:
         self._received(service_pb2.ExplainRequest(), context)
@@ -242,6 +253,12 @@ def _answer(asked: service_pb2.ExplainRequest) -> Outcome:
     return outcome(tokens=tuple(tweet.text.split()), image=bool(tweet.image), attributes=words)
 
 
+def _explain(asked: service_pb2.ExplainRequest) -> bytes:
+    answer = _answer(asked)
+    methods = [option.name for option, _ in asked.options.ListFields()]
+    return explain_response(answer, asked.request_id, explained(answer, methods))
+
+
 def _item(asked: service_pb2.ExplainRequest) -> bytes:
     if asked.instance.tweet.text == "bad":
         failure = status(
@@ -250,7 +267,7 @@ def _item(asked: service_pb2.ExplainRequest) -> bytes:
         return service_pb2.ExplainStreamResponse(
             request_id=asked.request_id, error=failure
         ).SerializeToString()
-    response = service_pb2.ExplainResponse.FromString(explain_response(_answer(asked), asked.request_id))
+    response = service_pb2.ExplainResponse.FromString(_explain(asked))
     return service_pb2.ExplainStreamResponse(
         request_id=asked.request_id, response=response
     ).SerializeToString()

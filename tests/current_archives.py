@@ -4,6 +4,7 @@ import fcntl
 from pathlib import Path
 
 from attendant.archive import HANDLERS, build_archives
+from attendant.lanes import Lane, archive_name
 from attendant.manifest import ManifestError, read_store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,14 +24,17 @@ def current_archives() -> Path:
 
 def _is_current(built: Path) -> bool:
     for name, manifest in read_store(ROOT / "model_store").items():
-        archive = built / manifest.archive
         handler = f"{manifest.archive}_handler.py"
-        try:
-            served = read_store(archive)[name]
-            same_handler = (archive / handler).read_bytes() == (HANDLERS / handler).read_bytes()
-        except (ManifestError, KeyError, OSError):
-            return False
-        digests = [{v: version.digest for v, version in one.versions.items()} for one in (manifest, served)]
-        if digests[0] != digests[1] or not same_handler:
-            return False
+        for lane in Lane:
+            archive = built / archive_name(manifest.archive, lane)
+            try:
+                served = read_store(archive)[name]
+                same_handler = (archive / handler).read_bytes() == (HANDLERS / handler).read_bytes()
+            except (ManifestError, KeyError, OSError):
+                return False
+            digests = [
+                {v: version.digest for v, version in one.versions.items()} for one in (manifest, served)
+            ]
+            if digests[0] != digests[1] or not same_handler:
+                return False
     return True

@@ -13,6 +13,7 @@ import grpc
 import numpy as np
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from attendant.lanes import Lane
 from attendant.torchserve.management_pb2 import DescribeModelRequest, ManagementResponse
 from attendant.torchserve.torchserve_pb2 import PredictionResponse, PredictionsRequest
 from attendant.types import (
@@ -54,10 +55,13 @@ class FakeWorker:
         self.rows: list[Row] = []  # what it was asked, descriptions apart
         self.archives: list[str] = []
         self.worker_status = "READY"
+        self.worker_statuses: dict[str, str] = {}  # of archives that fare otherwise
         self.failure: tuple[grpc.StatusCode, str] | None = None  # how the call itself fails
         self.reply: Reply | None = None  # what it says instead of an answer
         self.gate = asyncio.Event()  # it answers while this is set
         self.gate.set()
+        self.slow_gate = asyncio.Event()  # and, in the slow lane, while this is set too
+        self.slow_gate.set()
         self.active = 0
         self.most_active = 0
         self.cancelled = 0
@@ -113,6 +117,8 @@ class FakeWorker:
         self.most_active = max(self.most_active, self.active)
         try:
             await self.gate.wait()
+            if request.model_name.endswith(f"_{Lane.SLOW}"):
+                await self.slow_gate.wait()
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
@@ -130,7 +136,8 @@ class FakeWorker:
         return encode(OUTCOME, ModelRef(row.model, row.version, "f" * 64))
 
     async def _describe(self, request: DescribeModelRequest, context) -> ManagementResponse:
-        versions = [{"modelName": request.model_name, "workers": [{"id": "1", "status": self.worker_status}]}]
+        status = self.worker_statuses.get(request.model_name, self.worker_status)
+        versions = [{"modelName": request.model_name, "workers": [{"id": "1", "status": status}]}]
         return ManagementResponse(msg=json.dumps(versions))
 
 

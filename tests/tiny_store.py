@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from attendant.manifest import ModelManifest, VersionManifest, describe, write_manifest
+from attendant.methods import Method
 from attendant.models.encoders import CompactConfig, CompactEncoder
 from attendant.models.hfm import HfmConfig, build_hfm
 from attendant.models.rounded import round_encoder
-from attendant.models.store import ModelConfig, save_config, save_weights
+from attendant.models.store import ModelConfig, save_config, save_typical, save_weights
 from attendant.text import Vocabulary
-from attendant.types import MODALITIES
+from attendant.types import MODALITIES, Modality, Typical
 
 WORDS = ("i", "love", "mondays", ".", "!", "#", "<user>", "<num>", "<emoji>", "so", "much", "fun")
 ATTRIBUTES = ("man", "sign", "dog", "screen", "food", "street", "woman", "sky")
@@ -30,7 +32,7 @@ def build_tiny_store(root: Path, versions: tuple[str, ...] = ("1",), seed: int =
             archive="sarcasm",
             classes=CLASSES,
             modalities=MODALITIES,
-            methods=(),
+            methods=tuple(Method),
             default_version=versions[0],
             versions=built,
         ),
@@ -82,9 +84,20 @@ def _build_version(folder: Path, version: str, seed: int) -> VersionManifest:
         "attributes": "attributes.txt",
         "hfm": "hfm.safetensors",
         "encoder": "encoder.safetensors",
+        "typical": "typical.safetensors",
     }
+    save_typical(place / "typical.safetensors", _typical(config.hfm, seed))
     return VersionManifest(
         version=version,
         description=f"Random weights, seed {seed}.",
         files={role: describe(folder, place / name) for role, name in roles.items()},
     )
+
+
+def _typical(config: HfmConfig, seed: int) -> dict[Modality, Typical]:
+    rng = np.random.default_rng(seed)
+    widths = (config.embedding_width, config.region_width, config.attribute_width)
+    return {
+        modality: Typical(*rng.uniform(0, 1, (2, width)).astype(np.float32))
+        for modality, width in zip(MODALITIES, widths, strict=True)
+    }

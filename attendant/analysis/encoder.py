@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from attendant.statistics.intervals import Estimate, bootstrap, mean, proportion
 from attendant.types import GRID, IMAGE_SIZE
@@ -188,10 +188,3 @@ def coverage(boxes: Sequence[Box], grid: int = GRID) -> Floats:
         mask[y:bottom, x:right] = 1
     shares: Floats = mask.reshape(grid, side, grid, side).mean((1, 3)).ravel()
     return shares
-
-
-def cosine(first: ArrayLike, second: ArrayLike) -> float:
-    """Of two vectors; 0 where one of them is all zeros."""
-    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    lengths = np.linalg.norm(a) * np.linalg.norm(b)
-    return float(a @ b / lengths) if lengths else 0.0

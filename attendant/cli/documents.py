@@ -4,12 +4,24 @@ Stable: fields are added, never renamed or removed.
 """
 
 from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
 from typing import Any
 
+import numpy as np
+
+from attendant.methods import Explanations, PermutationImpact
 from attendant.results import ExplainResult, PredictResult
 from attendant.statistics.divergences import jensen_shannon
 from attendant.statistics.summaries import summarise
-from attendant.types import MODALITIES, Attention, AttentionKind, AttentionVector, ModelDescription
+from attendant.types import (
+    MODALITIES,
+    Attention,
+    AttentionKind,
+    AttentionSummary,
+    AttentionVector,
+    ModelDescription,
+    Weights,
+)
 
 Document = dict[str, Any]
 
@@ -19,7 +31,11 @@ def predict_document(result: PredictResult) -> Document:
 
 
 def explain_document(result: ExplainResult) -> Document:
-    return _common(result) | {"attention": _attention(result.attention), "cache": result.cache}
+    return _common(result) | {
+        "attention": _attention(result.attention),
+        "explanations": _explanations(result.explanations),
+        "cache": result.cache,
+    }
 
 
 def models_document(models: Iterable[ModelDescription]) -> Document:
@@ -86,7 +102,12 @@ def _attention(attention: Attention) -> Document:
         for target in MODALITIES
     }
     return {
-        "vectors": [_vector(vector) for vector in attention.vectors],
+        "vectors": [
+            _vector(vector, summary)
+            for vector, summary in zip(
+                attention.vectors, summarise([vector.weights for vector in attention.vectors]), strict=True
+            )
+        ],
         "axes": [
             {
                 "modality": axis.modality,
@@ -105,13 +126,12 @@ def _attention(attention: Attention) -> Document:
     }
 
 
-def _vector(vector: AttentionVector) -> Document:
-    summary = summarise(vector.weights)
+def _vector(vector: AttentionVector, summary: AttentionSummary) -> Document:
     return {
         "kind": vector.kind,
         "target": vector.target,
         "source": vector.source,
-        "weights": [float(str(weight)) for weight in vector.weights],  # as few digits as a float32 needs
+        "weights": _numbers(vector.weights),
         "summary": {
             "entropy_ratio": summary.entropy_ratio,
             "effective_support": summary.effective_support,
@@ -122,3 +142,30 @@ def _vector(vector: AttentionVector) -> Document:
             "dist": summary.dist,
         },
     }
+
+
+def _explanations(explanations: Explanations) -> Document:
+    """Those that were computed; domain and contract have the same words, except for an interval."""
+    return {
+        field.name: _plain(computed)
+        for field in fields(explanations)
+        if (computed := getattr(explanations, field.name)) is not None
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return _numbers(value)
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    if not is_dataclass(value):
+        return value
+    document = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, PermutationImpact):
+        document["confidence_low"], document["confidence_high"] = document.pop("interval")
+    return document
+
+
+def _numbers(weights: Weights) -> list[float]:
+    """With as few digits as a float32 needs."""
+    return [float(str(weight)) for weight in weights]

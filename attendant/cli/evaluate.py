@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from attendant.cli.console import WrongUse
+from attendant.cli import pictures
 
 if TYPE_CHECKING:
     from attendant.analysis.classification import ClassificationEstimates, ClassificationScores
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from attendant.statistics.intervals import Estimate
     from attendant.training.encoder_evaluation import EncoderEvaluation
 
-_PICTURES = (".png", ".svg", ".pdf")
 
 app = typer.Typer(help="Measure a model on labelled data.", no_args_is_help=True)
 
@@ -64,7 +63,7 @@ def sarcasm(  # noqa: PLR0913, PLR0917 - a command's options
     Rows without `attributes` are answered from their text alone. Example:
     attendant evaluate sarcasm --data rows.jsonl --picture reliability.png
     """
-    _check_picture(picture)
+    pictures.check(picture)
     # `attendant --help` stays fast
     from attendant.analysis.classification import estimate, score  # noqa: PLC0415
     from attendant.analysis.rows import read_tweets  # noqa: PLC0415
@@ -143,16 +142,6 @@ def encoder(
         typer.echo(json.dumps({"version": entry.version, **_encoder_document(evaluation)}))
     else:
         _print_encoder(evaluation, f"region encoder of sarcasm {entry.version}")
-
-
-def _check_picture(picture: Path | None) -> None:
-    """Before anything is computed."""
-    if picture is None:
-        return
-    if picture.suffix.lower() not in _PICTURES:
-        raise WrongUse(f"--picture draws {', '.join(_PICTURES)}; the name {picture.name!r} ends otherwise")
-    if not picture.parent.is_dir():
-        raise WrongUse(f"--picture: there is no folder {str(picture.parent)!r}")
 
 
 def _draw(picture: Path, forecasts: "Forecasts", title: str, scores: "ClassificationScores") -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from attendant.channels import DEFAULT_ADDRESS, DEFAULT_TIMEOUT
-from attendant.cli import terminal
+from attendant.cli import pictures, terminal
 from attendant.cli.connection import (
     Address,
     AttributeOption,
@@ -21,11 +21,29 @@ from attendant.cli.connection import (
 )
 from attendant.cli.console import WrongUse, plain, print_json, screen
 from attendant.cli.documents import explain_document
+from attendant.cli.methods import (
+    Adversaries,
+    Boxes,
+    Epsilon,
+    Every,
+    Label,
+    MaskingOption,
+    Methods,
+    Samples,
+    Seed,
+    Steps,
+    Targets,
+    ThroughAttention,
+    Tolerance,
+    TopK,
+    VisualGroup,
+    Wishes,
+    options_of,
+    read_box,
+)
 from attendant.client import CacheMode
-from attendant.methods import Method
-from attendant.questions import DEFAULT_MODEL
-
-_PICTURES = (".png", ".svg", ".pdf")
+from attendant.questions import DEFAULT_MODEL, DEFAULT_OPTIONS
+from attendant.types import Modality
 
 
 def explain(  # noqa: PLR0913 - the command's options
@@ -36,9 +54,8 @@ def explain(  # noqa: PLR0913 - the command's options
     attribute: AttributeOption = None,
     model: Model = DEFAULT_MODEL,
     version: Version = "",
-    method: Annotated[
-        list[Method] | None, typer.Option(help="An explanation beyond attention; may be given several times.")
-    ] = None,
+    method: Methods = None,
+    every: Every = False,
     save: Annotated[
         Path | None,
         typer.Option(help="Draw the explanation into this file: .png, .svg or .pdf.", dir_okay=False),
@@ -52,19 +69,50 @@ def explain(  # noqa: PLR0913 - the command's options
     address: Address = DEFAULT_ADDRESS,
     timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: Json = False,
+    target: Targets = None,
+    samples: Samples = None,
+    tolerance: Tolerance = None,
+    through_attention: ThroughAttention = False,
+    class_: Label = None,
+    adversaries: Adversaries = None,
+    steps: Steps = None,
+    epsilon: Epsilon = None,
+    masking: MaskingOption = None,
+    top_k: TopK = None,
+    visual_group: VisualGroup = False,
+    box: Boxes = None,
+    seed: Seed = None,
 ) -> None:
     """Ask a model about a tweet, and why it answers so: text, an image, or both.
 
-    Example: attendant explain --text "what a great monday" --image photo.jpg --save explanation.png
+    Example: attendant explain --text "what a great monday" --image photo.jpg --all --save explanation.png
     """
     tweet = tweet_of("explain", text, image, attribute)
-    _check_picture(save)
+    pictures.check(save, "--save")
+    options = options_of(
+        {*(method or ()), *(DEFAULT_OPTIONS.methods if every else ())},
+        Wishes(
+            targets=tuple(map(Modality, target)) if target else None,
+            samples=samples,
+            tolerance=tolerance,
+            through_attention=through_attention or None,
+            label=class_,
+            adversaries=adversaries,
+            steps=steps,
+            epsilon=epsilon,
+            masking=masking,
+            top_k=top_k,
+            visual_group=visual_group or None,
+            boxes=tuple(map(read_box, box)) if box else None,
+            seed=seed,
+        ),
+    )
     with connect(context, address, timeout) as client:
         result = client.explain(
             tweet,
             model=model,
             version=version,
-            methods=method or (),
+            options=options,
             cache_mode=_cache_mode(refresh, no_cache),
         )
     if as_json:
@@ -74,16 +122,6 @@ def explain(  # noqa: PLR0913 - the command's options
     if save is not None:
         result.save(save)
         screen(stderr=True).print(f"drawn: {plain(str(save))}", soft_wrap=True)
-
-
-def _check_picture(save: Path | None) -> None:
-    """Before the service is asked."""
-    if save is None:
-        return
-    if save.suffix.lower() not in _PICTURES:
-        raise WrongUse(f"--save draws {', '.join(_PICTURES)}; the name {save.name!r} ends otherwise")
-    if not save.parent.is_dir():
-        raise WrongUse(f"--save: there is no folder {str(save.parent)!r}")
 
 
 def _cache_mode(refresh: bool, no_cache: bool) -> CacheMode:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from attendant.cli import evaluate, reference, train
+from attendant.cli import analyze, evaluate, reference, train
 from attendant.cli.archive import archive
 from attendant.cli.connection import security
 from attendant.cli.console import Commands
@@ -28,6 +28,7 @@ app.command()(predict)
 app.command()(models)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(analyze.app, name="analyze")
 app.add_typer(reference.app, name="reference")
 app.command()(archive)
 

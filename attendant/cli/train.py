@@ -116,6 +116,37 @@ def sarcasm(  # noqa: PLR0913, PLR0917 - a command's options
         raise typer.Exit(INTERRUPTED) from None
 
 
+@app.command()
+def typical(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Data folder; else ATTENDANT_DATA, else ../shared/data.", exists=True, file_okay=False
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The model's folder.")] = Path("model_store/sarcasm"),
+    labels: Annotated[Labels, typer.Option(help="Whose texts the version was trained on.")] = Labels.ORIGINAL,
+    version: Annotated[str, typer.Option(help="The version; else 1 for original labels, 2 for mmsd2.")] = "",
+) -> None:
+    """Measure what the elements of a version's training set look like, for cross-modal probing.
+
+    Writes VERSION/typical.safetensors into the model's folder and lists it in the manifest, which changes the
+    version's digest: build the archive and the reference again.
+    """
+    from attendant.models.sarcasm import SarcasmModel  # noqa: PLC0415 - as above
+    from attendant.training.data import find_data  # noqa: PLC0415
+    from attendant.training.progress import shown  # noqa: PLC0415
+    from attendant.training.sarcasm import Labels as TrainingLabels  # noqa: PLC0415
+    from attendant.training.typical import measure_typical, release_typical  # noqa: PLC0415
+
+    version = version or VERSIONS[labels]
+    model = SarcasmModel.open_torch(out, version)
+    text_field, _ = TrainingLabels(labels).fields
+    with shown(Console(stderr=True)) as progress:
+        entry = release_typical(measure_typical(model, find_data(data), text_field, progress), out, version)
+    typer.echo(f"wrote {out / entry.path}, {entry.bytes:,} bytes, sha256 {entry.sha256}")
+
+
 def _command() -> str:
     """The command as a person would type it again."""
     return shlex.join(["attendant", *sys.argv[1:]])

@@ -6,13 +6,12 @@ behind a target's mean attention: the weighted sum, what follows it, the class p
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attendant.types import Modality
+from attendant.types import Gradients, Modality, Typical
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -21,36 +20,18 @@ Labels = NDArray[np.int64]
 
 Tables = Mapping[Modality, Floats]
 """Rows that an instance's elements are taken from: V x d a target, of which the first L are its own."""
-Variant = Mapping[Modality, Indices]
+Elements = Mapping[Modality, Indices]
 """An instance made of other elements: each target's rows in the tables. A target that is left out is absent."""
 Pull = Callable[[Mapping[Modality, Doubles]], Mapping[Modality, Floats]]
 """From the gradient of anything by probabilities, N x C a target, to its gradient by weights, N x L a target."""
-
-
-@dataclass(frozen=True)
-class Typical:
-    """What an element of the training set looks like: the mean and the standard deviation of each of d features."""
-
-    mean: Floats
-    deviation: Floats
-
-
-@dataclass(frozen=True)
-class Gradients:
-    """Of a class's log-odds with respect to the elements of B variants; `elements` has a B x L x d a target.
-
-    Within one call, every variant has the same number of elements in the targets that gradients are asked for.
-    """
-
-    probabilities: Doubles  # B x C
-    elements: Mapping[Modality, Floats]
 
 
 class Explainable(Protocol):
     """One answered instance, encoded once.
 
     Probabilities are float64, rows sum to 1. `attend`, `fuse` and `pull` run the tail alone; `answer` and `gradients`
-    run everything behind the elements, but no image encoder. A row's result does not depend on the other rows.
+    run everything behind the elements, but no image encoder. But for rounding, a row's result does not depend on the
+    other rows.
     """
 
     @property
@@ -108,14 +89,14 @@ class Explainable(Protocol):
         """Rows and columns where the target's elements are the cells of a grid."""
         ...
 
-    def answer(self, tables: Tables, variants: Sequence[Variant]) -> Doubles:
+    def answer(self, tables: Tables, variants: Sequence[Elements]) -> Doubles:
         """Probabilities B x C of the instance made of other elements."""
         ...
 
     def gradients(
         self,
         tables: Tables,
-        variants: Sequence[Variant],
+        variants: Sequence[Elements],
         label: int,
         targets: Sequence[Modality],
         *,
@@ -128,6 +109,10 @@ class Explainable(Protocol):
         ...
 
 
+class Late(Exception):  # noqa: N818 - it is no error
+    """The deadline came while something was being computed that is of no use in part."""
+
+
 class Deadline:
     """When explaining has to end, on the monotonic clock; never without `seconds`."""
 
@@ -138,3 +123,8 @@ class Deadline:
     @property
     def passed(self) -> bool:
         return self._at is not None and self._clock() >= self._at
+
+    def check(self) -> None:
+        """Raises Late once it has passed."""
+        if self.passed:
+            raise Late

@@ -1,4 +1,4 @@
-"""Two ways to run the same model: ONNX Runtime serves, torch trains, evaluates and (later) differentiates.
+"""Two ways to run the same model: ONNX Runtime serves, torch trains and evaluates.
 
 B rows, T tokens, R regions (196, or 1 in a batch without images), A attribute words.
 """
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from attendant.models.encoders import RegionEncoder
 from attendant.models.hfm import HfmInput, HierarchicalFusion
+from attendant.models.onnx import HFM_OUTPUTS, HFM_TAIL_OUTPUTS
 from attendant.models.runtime import Session
-from attendant.types import MODALITIES, Runtime
+from attendant.types import Runtime
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -38,6 +39,15 @@ class PerModality(NamedTuple):
 
 
 @dataclass(frozen=True)
+class TailInput:
+    """What explanations start from."""
+
+    raw: PerModality  # X_m, each B x L_m x d_m
+    scores: Floats  # of the fusion, B x 3
+    values: Floats  # v_m, B x 3 x F
+
+
+@dataclass(frozen=True)
 class FusionOutput:
     """What the answer and its attention are read from."""
 
@@ -45,6 +55,7 @@ class FusionOutput:
     modality: Floats  # B x 3
     representation: PerModality  # each B x 3 sources x L_m
     representation_mean: PerModality  # each B x L_m
+    tail: TailInput | None = None  # where it was asked for
 
 
 class Engine(Protocol):
@@ -60,12 +71,9 @@ class Engine(Protocol):
         """Pixels B x 448 x 448 x 3: regions B x 196 x d_region, attribute logits B x vocabulary."""
         ...
 
-    def fuse(self, batch: FusionInput) -> FusionOutput: ...
-
-
-_REPRESENTATION = [f"representation_{modality}" for modality in MODALITIES]
-_MEAN = [f"representation_mean_{modality}" for modality in MODALITIES]
-OUTPUTS = ["logit", "modality", *_REPRESENTATION, *_MEAN]
+    def fuse(self, batch: FusionInput, *, tail: bool = False) -> FusionOutput:
+        """The answers and their attention; `tail`: also what explanations start from."""
+        ...
 
 
 class OnnxEngine:
@@ -84,10 +92,13 @@ class OnnxEngine:
         regions, logits = self._encoder.run(["regions", "attribute_logits"], {"pixels": pixels})
         return regions, logits
 
-    def fuse(self, batch: FusionInput) -> FusionOutput:
+    def fuse(self, batch: FusionInput, *, tail: bool = False) -> FusionOutput:
         feeds = {field.name: getattr(batch, field.name) for field in fields(batch)}
-        logit, modality, *vectors = self._fusion.run(OUTPUTS, feeds)
-        return FusionOutput(logit, modality, PerModality(*vectors[:3]), PerModality(*vectors[3:]))
+        outputs = (*HFM_OUTPUTS, *HFM_TAIL_OUTPUTS) if tail else HFM_OUTPUTS
+        logit, modality, *found = self._fusion.run(outputs, feeds)
+        attention = PerModality(*found[:3]), PerModality(*found[3:6])
+        start = TailInput(PerModality(*found[6:9]), *found[9:]) if tail else None
+        return FusionOutput(logit, modality, *attention, start)
 
 
 class TorchEngine:
@@ -111,7 +122,7 @@ class TorchEngine:
         return encoding.regions.cpu().numpy(), encoding.attribute_logits.cpu().numpy()
 
     @torch.no_grad()
-    def fuse(self, batch: FusionInput) -> FusionOutput:
+    def fuse(self, batch: FusionInput, *, tail: bool = False) -> FusionOutput:
         tensors = {
             field.name: torch.from_numpy(getattr(batch, field.name)).to(self._device)
             for field in fields(batch)
@@ -122,4 +133,11 @@ class TorchEngine:
             output.modality.cpu().numpy(),
             PerModality(*(alpha.cpu().numpy() for alpha in output.representation)),
             PerModality(*(alpha.cpu().numpy() for alpha in output.representation_mean)),
+            TailInput(
+                PerModality(*(elements.cpu().numpy() for elements in output.raw)),
+                output.scores.cpu().numpy(),
+                output.values.cpu().numpy(),
+            )
+            if tail
+            else None,
         )

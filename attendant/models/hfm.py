@@ -103,6 +103,7 @@ class TailOutput:
     """Everything from alpha_m on: what changes when attention is changed."""
 
     vectors: PerModality  # X'_m, each B x d_m
+    scores: Tensor  # of the fusion, before its softmax, B x 3
     values: Tensor  # v_m, B x 3 x F
     modality: Tensor  # the fusion weights, B x 3, 0 where absent
     fused: Tensor  # B x F
@@ -222,12 +223,12 @@ class ModalityFusion(nn.Module):
         self.score = nn.ModuleList(nn.Linear(config.fusion_width, 1) for _ in config.widths)
         self.value = nn.ModuleList(nn.Linear(width, config.fusion_width) for width in config.widths)
 
-    def forward(self, vectors: PerModality, present: Tensor) -> tuple[Tensor, Tensor]:
-        """X'_m each B x d_m, present B x 3: weights B x 3 and values B x 3 x F."""
+    def forward(self, vectors: PerModality, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """X'_m each B x d_m, present B x 3: scores B x 3, their softmax B x 3, and values B x 3 x F."""
         layers = zip(self.hidden, self.score, vectors, strict=True)
         scores = torch.cat([score(torch.tanh(hidden(vector))) for hidden, score, vector in layers], dim=-1)
         values = [torch.tanh(layer(vector)) for layer, vector in zip(self.value, vectors, strict=True)]
-        return masked_softmax(scores, present), torch.stack(values, dim=-2)
+        return scores, masked_softmax(scores, present), torch.stack(values, dim=-2)
 
 
 class HierarchicalFusion(nn.Module):
@@ -292,9 +293,9 @@ class HierarchicalFusion(nn.Module):
         vectors = PerModality(*map(weighted_sum, representation_mean, raw))
         if self.config.variant.averages_elements:
             vectors = PerModality(*(v / x.shape[-2] for v, x in zip(vectors, raw, strict=True)))
-        modality, values = self.fusion(vectors, present)
+        scores, modality, values = self.fusion(vectors, present)
         fused = weighted_sum(modality, values)
-        return TailOutput(vectors, values, modality, fused, self.classify(fused))
+        return TailOutput(vectors, scores, values, modality, fused, self.classify(fused))
 
     def classify(self, fused: Tensor) -> Tensor:
         """The logit, B, of a fused vector B x F."""

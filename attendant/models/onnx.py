@@ -22,6 +22,8 @@ HFM_OUTPUTS = (
     *(f"representation_{modality}" for modality in MODALITIES),
     *(f"representation_mean_{modality}" for modality in MODALITIES),
 )
+# What explanations start from: X_m, and the fusion's scores and values
+HFM_TAIL_OUTPUTS = (*(f"raw_{modality}" for modality in MODALITIES), "scores", "values")
 ENCODER_INPUTS = ("pixels",)
 ENCODER_OUTPUTS = ("regions", "attribute_logits")
 
@@ -30,7 +32,7 @@ _OPSET = 17
 
 
 class _HfmGraph(nn.Module):
-    """The model with tensors in and tensors out, in the order of HFM_INPUTS and HFM_OUTPUTS."""
+    """The model with tensors in and tensors out, in the order of HFM_INPUTS, HFM_OUTPUTS and HFM_TAIL_OUTPUTS."""
 
     def __init__(self, model: HierarchicalFusion) -> None:
         super().__init__()
@@ -38,7 +40,8 @@ class _HfmGraph(nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         output = self.model(HfmInput(*inputs))
-        return (output.logit, output.modality, *output.representation, *output.representation_mean)
+        attention = (*output.representation, *output.representation_mean)
+        return (output.logit, output.modality, *attention, *output.raw, output.scores, output.values)
 
 
 class _EncoderGraph(nn.Module):
@@ -56,12 +59,14 @@ class _EncoderGraph(nn.Module):
 
 
 def export_hfm(model: HierarchicalFusion, path: Path) -> None:
-    """Write the fusion model with B, T, A and R free: inputs HFM_INPUTS, outputs HFM_OUTPUTS."""
+    """Write the fusion model with B, T, A and R free: inputs HFM_INPUTS, outputs HFM_OUTPUTS and HFM_TAIL_OUTPUTS."""
     batch = {0: "batch"}
     tokens, words, regions = batch | {1: "tokens"}, batch | {1: "words"}, batch | {1: "regions"}
     axes = {
         "logit": batch,
         "modality": batch,
+        "scores": batch,
+        "values": batch,
         "present": batch,
         "token_counts": batch,
         "attribute_counts": batch,
@@ -69,14 +74,14 @@ def export_hfm(model: HierarchicalFusion, path: Path) -> None:
     axes |= {"tokens": tokens, "attributes": words, "regions": regions}
     for modality, elements in zip(MODALITIES, ("tokens", "regions", "words"), strict=True):
         axes[f"representation_{modality}"] = batch | {2: elements}
-        axes[f"representation_mean_{modality}"] = batch | {1: elements}
+        axes[f"representation_mean_{modality}"] = axes[f"raw_{modality}"] = batch | {1: elements}
     with _expected_warnings():
         torch.onnx.export(
             _evaluating(_HfmGraph(model), model),
             _example(model.config),
             path,
             input_names=list(HFM_INPUTS),
-            output_names=list(HFM_OUTPUTS),
+            output_names=[*HFM_OUTPUTS, *HFM_TAIL_OUTPUTS],
             dynamic_axes=axes,
             opset_version=_OPSET,
             dynamo=False,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import structlog
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 # onnxruntime sends telemetry from Linux wheels unless told otherwise before it is imported
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -61,6 +62,16 @@ def choose_device() -> str:
 def available_threads() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+@cache
+def still_blas() -> None:
+    """Give numpy's products one thread in this process, for good.
+
+    OpenBLAS's threads spin while they wait for each other: where other work has the cores, a product of microseconds
+    then takes milliseconds (500 steps of adversarial attention: 0.1 s with one thread, 1 to 8 s with two).
+    """
+    threadpool_limits(1, user_api="blas")
 
 
 def open_session(path: Path, threads: int | None = None, device: str | None = None) -> Session:

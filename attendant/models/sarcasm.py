@@ -1,7 +1,8 @@
 """The sarcasm model as it is served: a tweet in, a prediction and every attention vector behind it out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -12,9 +13,11 @@ from attendant.errors import AttendantError, Reason, Violation, invalid
 from attendant.images import decode
 from attendant.manifest import ModelManifest, read_manifest, verify
 from attendant.models.engines import Engine, Floats, FusionInput, FusionOutput, OnnxEngine, TorchEngine
+from attendant.models.explained import ExplainedTweet, Explaining
 from attendant.models.pixels import resize
 from attendant.models.runtime import open_session
-from attendant.models.store import ModelConfig, file_of, load_config, load_encoder, load_hfm
+from attendant.models.store import file_of, load_config, load_encoder, load_hfm, load_typical
+from attendant.models.tail import Tail
 from attendant.text import Vocabulary, tokenise
 from attendant.types import (
     GRID,
@@ -51,6 +54,21 @@ class PreparedTweet:
     def present(self) -> tuple[bool, bool, bool]:
         return bool(self.tokens), self.pixels is not None, bool(self.attributes)
 
+    @property
+    def lengths(self) -> tuple[int, int, int]:
+        """Elements of each modality, were it present."""
+        return len(self.tokens), REGIONS, len(self.attributes)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """One row of what the fusion model was given, and of what it gave."""
+
+    tweet: PreparedTweet
+    batch: FusionInput
+    output: FusionOutput
+    row: int
+
 
 class SarcasmModel:
     """One version of a sarcasm model: vocabularies, calibration, and an engine that runs it.
@@ -58,40 +76,50 @@ class SarcasmModel:
     P(sarcastic) = sigmoid(logit / temperature); the label is sarcastic from `threshold` on.
     """
 
-    def __init__(
-        self, manifest: ModelManifest, version: str, folder: Path, engine: Engine, config: ModelConfig
-    ) -> None:
+    def __init__(self, manifest: ModelManifest, version: str, folder: Path, engine: Engine) -> None:
         entry = manifest.version_or_default(version)
         self.ref = ModelRef(manifest.name, entry.version, entry.digest)
         self.engine = engine
         self._classes = manifest.classes
         self._words = Vocabulary.from_file(verify(folder, file_of(entry, "words")))
         self._attributes = Vocabulary.from_file(verify(folder, file_of(entry, "attributes")))
-        self._config = config
+        self._config = load_config(folder, entry)
+        self._folder, self._entry = folder, entry
+        verify(folder, file_of(entry, "hfm"))  # read when it is first needed
 
     @classmethod
     def open_served(cls, folder: Path, version: str = "") -> Self:
         """From a built archive's model folder, on ONNX Runtime."""
         manifest = read_manifest(folder)
         entry = manifest.version_or_default(version)
-        config = load_config(folder, entry)
         engine = OnnxEngine(
             open_session(verify(folder, file_of(entry, "encoder_onnx"))),
             open_session(verify(folder, file_of(entry, "hfm_onnx"))),
-            config.hfm.region_width,
+            load_config(folder, entry).hfm.region_width,
         )
-        return cls(manifest, version, folder, engine, config)
+        return cls(manifest, version, folder, engine)
 
     @classmethod
     def open_torch(cls, folder: Path, version: str = "", device: str = "cpu") -> Self:
         """From model_store, in eager torch: needs no archive."""
         manifest = read_manifest(folder)
         entry = manifest.version_or_default(version)
-        config = load_config(folder, entry)
         engine = TorchEngine(
-            load_encoder(folder, entry).eval().to(device), load_hfm(folder, entry).eval().to(device), device
+            load_encoder(folder, entry).to(device), load_hfm(folder, entry).to(device), device
         )
-        return cls(manifest, version, folder, engine, config)
+        return cls(manifest, version, folder, engine)
+
+    @cached_property
+    def _explaining(self) -> Explaining:
+        """What explains the engine's answers: the same weights in torch, on the CPU, once they are asked for."""
+        negative, positive = self._classes
+        return Explaining.of(
+            load_hfm(self._folder, self._entry),
+            (negative, positive),
+            self._config.temperature,
+            self._config.threshold,
+            load_typical(self._folder, self._entry),
+        )
 
     @property
     def runtime(self) -> Runtime:
@@ -142,16 +170,39 @@ class SarcasmModel:
 
     def infer(self, tweets: Sequence[PreparedTweet]) -> list[Outcome]:
         """Answer independent tweets; those with images run together, and those without run together."""
-        outcomes: dict[int, Outcome] = {}
+        return [self._outcome(answer) for answer in self._answer(tweets, tail=False)]
+
+    def inspect(self, tweets: Sequence[PreparedTweet]) -> list[tuple[Outcome, ExplainedTweet]]:
+        """`infer`, and each tweet as it was encoded, for the explainers.
+
+        ValueError for a model that departs from the equations (an old checkpoint): it can only be answered by.
+        """
+        return [
+            (self._outcome(answer), self._explained(answer)) for answer in self._answer(tweets, tail=True)
+        ]
+
+    def _answer(self, tweets: Sequence[PreparedTweet], *, tail: bool) -> list[_Answer]:
+        answers: dict[int, _Answer] = {}
         with_image = [i for i, tweet in enumerate(tweets) if tweet.pixels is not None]
         without_image = [i for i, tweet in enumerate(tweets) if tweet.pixels is None]
         if with_image:
-            outcomes |= zip(with_image, self._infer_images([tweets[i] for i in with_image]), strict=True)
+            chosen = [tweets[i] for i in with_image]
+            answers |= zip(with_image, self._fuse(*self._encode(chosen), tail=tail), strict=True)
         if without_image:
             chosen = [tweets[i] for i in without_image]
             regions = np.zeros((len(chosen), 1, self.engine.region_width), np.float32)
-            outcomes |= zip(without_image, self._fuse(chosen, regions), strict=True)
-        return [outcomes[i] for i in range(len(tweets))]
+            answers |= zip(without_image, self._fuse(chosen, regions, tail=tail), strict=True)
+        return [answers[i] for i in range(len(tweets))]
+
+    def embed(self, tweet: PreparedTweet, regions: Floats | None = None) -> dict[Modality, Floats]:
+        """The elements of what is present, each L x d, as the fusion model reads them; `regions` 196 x d_region."""
+        tokens, words = self._words.encode(tweet.tokens), self._attributes.encode(tweet.attributes)
+        elements = {Modality.TEXT: self._explaining.words[tokens]} if len(tokens) else {}
+        if regions is not None and tweet.pixels is not None:
+            elements[Modality.IMAGE] = regions
+        if len(words):
+            elements[Modality.ATTRIBUTE] = self._explaining.attributes[words]
+        return elements
 
     def fusion_input(self, tweets: Sequence[PreparedTweet], regions: Floats) -> FusionInput:
         """Pad tokens and words of B tweets to one length; `regions` is B x R x d_region."""
@@ -166,14 +217,15 @@ class SarcasmModel:
             present=np.array([tweet.present for tweet in tweets], np.bool_),
         )
 
-    def _infer_images(self, tweets: Sequence[PreparedTweet]) -> list[Outcome]:
+    def _encode(self, tweets: Sequence[PreparedTweet]) -> tuple[list[PreparedTweet], Floats]:
+        """Tweets with images, with words where they had none, and their regions."""
         pixels = np.stack([tweet.pixels for tweet in tweets if tweet.pixels is not None])
         regions, logits = self.engine.encode(pixels)
         named = [
             tweet if tweet.attributes else self._name_attributes(tweet, row)
             for tweet, row in zip(tweets, logits, strict=True)
         ]
-        return self._fuse(named, regions)
+        return named, regions
 
     def _name_attributes(self, tweet: PreparedTweet, logits: Floats) -> PreparedTweet:
         """The five most probable words; `logits` one a word of the vocabulary, of which pad and unknown are none."""
@@ -192,16 +244,39 @@ class SarcasmModel:
             warnings=(*tweet.warnings, warning),
         )
 
-    def _fuse(self, tweets: Sequence[PreparedTweet], regions: Floats) -> list[Outcome]:
-        output = self.engine.fuse(self.fusion_input(tweets, regions))
-        return [
-            Outcome(
-                prediction=self._predict(float(output.logit[row])),
-                attention=_attention(tweet, output, row),
-                warnings=(*tweet.warnings, *_standing_warnings(tweet)),
-            )
-            for row, tweet in enumerate(tweets)
-        ]
+    def _fuse(self, tweets: Sequence[PreparedTweet], regions: Floats, *, tail: bool) -> Iterator[_Answer]:
+        batch = self.fusion_input(tweets, regions)
+        output = self.engine.fuse(batch, tail=tail)
+        return (_Answer(tweet, batch, output, row) for row, tweet in enumerate(tweets))
+
+    def _outcome(self, answer: _Answer) -> Outcome:
+        return Outcome(
+            prediction=self._predict(float(answer.output.logit[answer.row])),
+            attention=_attention(answer),
+            warnings=(*answer.tweet.warnings, *_standing_warnings(answer.tweet)),
+        )
+
+    def _explained(self, answer: _Answer) -> ExplainedTweet:
+        row, batch, output = answer.row, answer.batch, answer.output
+        assert output.tail is not None
+        features = self.embed(answer.tweet, batch.regions[row])
+        attention = dict(zip(MODALITIES, output.representation_mean, strict=True))
+        raw = dict(zip(MODALITIES, output.tail.raw, strict=True))
+        lengths = {modality: len(elements) for modality, elements in features.items()}
+        present = list(answer.tweet.present)
+        tail = Tail(
+            self._explaining.tail,
+            {m: raw[m][row, :length] for m, length in lengths.items()},
+            output.tail.scores[row][present],
+            output.tail.values[row][present],
+        )
+        return ExplainedTweet(
+            self._explaining,
+            features,
+            {m: attention[m][row, :length] for m, length in lengths.items()},
+            output.modality[row][present],
+            tail,
+        )
 
     def _predict(self, logit: float) -> Prediction:
         probability = float(1 / (1 + np.exp(-logit / self._config.temperature)))
@@ -251,12 +326,12 @@ def _standing_warnings(tweet: PreparedTweet) -> list[Warning_]:
     return warnings
 
 
-def _attention(tweet: PreparedTweet, output: FusionOutput, row: int) -> Attention:
+def _attention(answer: _Answer) -> Attention:
     """One row's vectors, without padding and without absent modalities."""
-    lengths = (len(tweet.tokens), REGIONS, len(tweet.attributes))
+    tweet, output, row = answer.tweet, answer.output, answer.row
     present = [
         (index, modality, length)
-        for index, (modality, length) in enumerate(zip(MODALITIES, lengths, strict=True))
+        for index, (modality, length) in enumerate(zip(MODALITIES, tweet.lengths, strict=True))
         if tweet.present[index]
     ]
     representation = [

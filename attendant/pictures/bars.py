@@ -1,4 +1,4 @@
-"""Attribute words with a bar for each source."""
+"""Attribute words with a bar for each source, or for each method."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,15 @@ _HEADING = 0.86
 _BAR = 0.095
 _ROW_GAP = 0.16
 _LABELS = 2.6
+_LEGEND = 1.65  # inches a name, where there is room
 
 
 @dataclass(frozen=True)
 class Attributes:
-    """The section about the attribute words."""
+    """A section about the attribute words."""
 
+    title: str
+    caption: str
     axis: Axis
     views: tuple[View, ...]
 
@@ -28,19 +31,17 @@ class Attributes:
         return max(len(self.views) * _BAR, 0.2) + _ROW_GAP
 
     def draw(self, page: Page, top: float) -> None:
-        page.write(MARGIN, top + 0.12, "Attributes", size=12, bold=True)
-        origin = "that the service found in the image" if self.axis.scores else "that came with the tweet"
-        page.write(
-            MARGIN, top + 0.36, f"Words {origin}. Bars show how much weight each word gets.", colour=MUTED
-        )
+        page.write(MARGIN, top + 0.12, self.title, size=12, bold=True)
+        page.write(MARGIN, top + 0.36, self.caption, colour=MUTED)
         self._legend(page, top + 0.6)
         for number, label in enumerate(self.axis.labels):
             self._draw_row(page, top + _HEADING + number * self._row, number, label)
 
     def _legend(self, page: Page, middle: float) -> None:
+        step = min(_LEGEND, (WIDTH - 2 * MARGIN - _LABELS) / len(self.views))
         for number, view in enumerate(self.views):
-            x = MARGIN + _LABELS + number * 1.65
-            page.box(x, middle - 0.06, 0.12, 0.12, colour_of(view.source))
+            x = MARGIN + _LABELS + number * step
+            page.box(x, middle - 0.06, 0.12, 0.12, colour_of(view))
             page.write(x + 0.19, middle, view.name, size=8, colour=MUTED)
 
     def _draw_row(self, page: Page, top: float, number: int, label: str) -> None:
@@ -60,6 +61,6 @@ class Attributes:
             share = float(view.weights[number])
             y = top + line * _BAR
             page.box(left, y, width, _BAR * 0.8, FAINT)
-            page.box(left, y, width * share, _BAR * 0.8, colour_of(view.source))
-            if view.source is None:
+            page.box(left, y, width * share, _BAR * 0.8, colour_of(view))
+            if view.main:
                 page.write(left + width + 0.1, top + height / 2, f"{share:.0%}", size=9, bold=True)

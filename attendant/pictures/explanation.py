@@ -1,5 +1,6 @@
 """An explanation drawn for someone who has never seen the model: what it says, and where it looked."""
 
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Protocol
 
@@ -11,17 +12,21 @@ from PIL import Image
 from attendant.errors import AttendantError
 from attendant.images import decode
 from attendant.pictures.bars import Attributes
+from attendant.pictures.erasure import Curves
+from attendant.pictures.glossary import Glossary
 from attendant.pictures.heading import Heading
+from attendant.pictures.impacts import Impacts
 from attendant.pictures.notes import Notes
 from attendant.pictures.regions import BLANK, Photograph, Regions
 from attendant.pictures.style import MARGIN, WIDTH, Page
-from attendant.pictures.views import views
+from attendant.pictures.views import compared, views
 from attendant.pictures.words import Words
 from attendant.results import ExplainResult
-from attendant.types import IMAGE_SIZE, Modality
+from attendant.types import IMAGE_SIZE, Attention, Modality
 
 FORMATS = ("png", "svg", "pdf")
 _GAP = 0.3
+_ORDER = (Modality.IMAGE, Modality.TEXT, Modality.ATTRIBUTE)
 
 
 class _Section(Protocol):
@@ -55,19 +60,56 @@ def render(result: ExplainResult, image: bytes = b"", *, format: str = "png", dp
 
 
 def _sections(result: ExplainResult, image: bytes) -> list[_Section]:
-    attention = result.attention
-    sections: list[_Section] = [Heading(result)]
-    for modality in (Modality.IMAGE, Modality.TEXT, Modality.ATTRIBUTE):
+    computed, photograph = result.explanations, _photograph(image)
+    sections: list[_Section] = [Heading(result), *_attended(result.attention, photograph)]
+    beyond = list(_compared(result, photograph))
+    if beyond:
+        sections += [Glossary(computed), *beyond]
+    if computed.permutation is not None and computed.permutation.impacts:
+        sections.append(Impacts(computed.permutation))
+    if computed.erasure is not None and computed.erasure.curves:
+        sections.append(Curves(computed.erasure))
+    return [*sections, Notes(result)]
+
+
+def _attended(attention: Attention, photograph: Photograph) -> Iterator[_Section]:
+    """What got weight, input by input."""
+    for modality in _ORDER:
         axis, shown = attention.axis(modality), views(attention, modality)
         if axis is None or not shown:
             continue
         if modality is Modality.IMAGE:
-            sections.append(Regions(_photograph(image), axis.grid_rows, axis.grid_columns, shown))
+            caption = (
+                f"The model sees {axis.grid_rows} by {axis.grid_columns} cells, coloured by weight: by all inputs "
+                "together, and as each input guides the model. The strongest cell is framed."
+            )
+            yield Regions("Image", caption, photograph, axis.grid_rows, axis.grid_columns, shown)
         elif modality is Modality.TEXT:
-            sections.append(Words(axis.labels, shown))
+            caption = (
+                "The tweet as the model reads it, shaded by weight: by all inputs together, and as each input "
+                "guides it."
+            )
+            yield Words("Words", caption, axis.labels, shown)
         else:
-            sections.append(Attributes(axis, shown))
-    return [*sections, Notes(result)]
+            origin = "that the service found in the image" if axis.scores else "that came with the tweet"
+            caption = f"Words {origin}. Bars show how much weight each word gets."
+            yield Attributes("Attributes", caption, axis, shown)
+
+
+def _compared(result: ExplainResult, photograph: Photograph) -> Iterator[_Section]:
+    """What methods beyond attention found, input by input."""
+    for modality in _ORDER:
+        axis = result.attention.axis(modality)
+        shown = compared(result.explanations, result.attention, modality)
+        if axis is None or not shown:
+            continue
+        caption = "Each method's shares of what it found in all, beside attention."
+        if modality is Modality.IMAGE:
+            yield Regions("Image by method", caption, photograph, axis.grid_rows, axis.grid_columns, shown)
+        elif modality is Modality.TEXT:
+            yield Words("Words by method", caption, axis.labels, shown)
+        else:
+            yield Attributes("Attributes by method", caption, axis, shown)
 
 
 def _photograph(image: bytes) -> Photograph:

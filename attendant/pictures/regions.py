@@ -14,6 +14,7 @@ _WIDEST = 3.4
 _TALLEST = 3.4
 _HEADING = 0.86
 _FOOTING = 0.3
+_NARROW = 2.3  # narrower panels have no room for the second number
 _FLATTEST = 1 / 3  # height by width
 
 
@@ -30,8 +31,10 @@ BLANK = Photograph(np.full((1, 1, 3), 235, np.uint8), 1.0)
 
 @dataclass(frozen=True)
 class Regions:
-    """The section about the image."""
+    """A section about the image."""
 
+    title: str
+    caption: str
     photograph: Photograph
     rows: int
     columns: int
@@ -49,24 +52,19 @@ class Regions:
         return width, min(_TALLEST, width * max(_FLATTEST, self.photograph.proportion))
 
     def draw(self, page: Page, top: float) -> None:
-        page.write(MARGIN, top + 0.12, "Image", size=12, bold=True)
-        page.write(
-            MARGIN,
-            top + 0.36,
-            f"The model sees {self.rows} by {self.columns} cells, coloured by weight: by all inputs together, and as "
-            "each input guides the model. The strongest cell is framed.",
-            colour=MUTED,
-        )
+        page.write(MARGIN, top + 0.12, self.title, size=12, bold=True)
+        page.write(MARGIN, top + 0.36, self.caption, colour=MUTED)
         width, height = self._panel
         for number, view in enumerate(self.views):
             left = MARGIN + number * (width + _GAP)
-            page.box(left, top + _HEADING - 0.25, 0.07, 0.18, colour_of(view.source))
-            page.write(left + 0.15, top + _HEADING - 0.16, view.name, bold=view.source is None)
+            page.box(left, top + _HEADING - 0.25, 0.07, 0.18, colour_of(view))
+            page.write(left + 0.15, top + _HEADING - 0.16, view.name, bold=view.main)
             self._draw_panel(page, (left, top + _HEADING, width, height), view)
+            even = f" (evenly spread: {1 / view.weights.size:.1%})" if width > _NARROW else ""
             page.write(
                 left + width / 2,
                 top + _HEADING + height + 0.13,
-                f"strongest cell {view.weights.max():.1%} (evenly spread: {1 / view.weights.size:.1%})",
+                f"strongest cell {view.weights.max():.1%}{even}",
                 size=7.5,
                 colour=MUTED,
                 align="center",
@@ -83,8 +81,9 @@ class Regions:
         overlay = heat()(shades)
         overlay[..., 3] = 0.75 * np.sqrt(shades)
         axes.imshow(overlay, extent=extent, aspect="auto", interpolation="nearest")
-        row, column = divmod(int(view.weights.argmax()), self.columns)
-        axes.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=INK, linewidth=1.6))
+        if view.weights.any():
+            row, column = divmod(int(view.weights.argmax()), self.columns)
+            axes.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=INK, linewidth=1.6))
         axes.set_axis_off()
 
 

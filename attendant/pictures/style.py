@@ -12,6 +12,8 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 
+from attendant.methods import Method
+from attendant.pictures.views import View
 from attendant.types import Modality
 
 WIDTH = 11.0
@@ -22,6 +24,12 @@ INK = "#1f2933"
 MUTED = "#5b6670"
 FAINT = "#e8ecf0"
 COLOURS = {Modality.TEXT: "#2563a8", Modality.IMAGE: "#c2570c", Modality.ATTRIBUTE: "#2f855a"}
+METHOD_COLOURS = {
+    Method.GRADIENT: "#7b4fb5",
+    Method.LEAVE_ONE_OUT: "#0f8a8a",
+    Method.CLASS_ACTIVATION: "#b83280",
+    Method.ADVERSARIAL: "#8a7a1f",
+}
 
 # The first is part of matplotlib and is always there; the others, where installed, add what it lacks.
 _FAMILIES = (
@@ -54,9 +62,11 @@ def ink_on(colour: tuple[float, float, float, float]) -> str:
     return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else INK
 
 
-def colour_of(source: Modality | None) -> str:
-    """The colour of what a source guides; the mean over the sources has none of theirs."""
-    return MUTED if source is None else COLOURS[source]
+def colour_of(view: View) -> str:
+    """The colour of what a source guides or a method finds; the mean attention has none of theirs."""
+    if view.method is not None:
+        return METHOD_COLOURS[view.method]
+    return MUTED if view.source is None else COLOURS[view.source]
 
 
 @cache

@@ -40,8 +40,10 @@ class _Place:
 
 @dataclass(frozen=True)
 class Words:
-    """The section about the text."""
+    """A section about the text."""
 
+    title: str
+    caption: str
     tokens: tuple[str, ...]
     views: tuple[View, ...]
 
@@ -51,13 +53,8 @@ class Words:
         return _HEADING + len(self.views) * (lines * _LINE + _BLOCK_GAP)
 
     def draw(self, page: Page, top: float) -> None:
-        page.write(MARGIN, top + 0.12, "Words", size=12, bold=True)
-        page.write(
-            MARGIN,
-            top + 0.36,
-            "The tweet as the model reads it, shaded by weight: by all inputs together, and as each input guides it.",
-            colour=MUTED,
-        )
+        page.write(MARGIN, top + 0.12, self.title, size=12, bold=True)
+        page.write(MARGIN, top + 0.36, self.caption, colour=MUTED)
         places = _flow(self.tokens)
         block = (places[-1].line + 1) * _LINE + _BLOCK_GAP
         for number, view in enumerate(self.views):
@@ -80,8 +77,8 @@ def _flow(tokens: tuple[str, ...]) -> list[_Place]:
 
 def _block(page: Page, top: float, view: View, places: list[_Place]) -> None:
     left, colours = MARGIN + _LABELS, heat()
-    page.box(MARGIN, top - 0.09, 0.07, 0.18, colour_of(view.source))
-    page.write(MARGIN + 0.15, top, view.name, bold=view.source is None)
+    page.box(MARGIN, top - 0.09, 0.07, 0.18, colour_of(view))
+    page.write(MARGIN + 0.15, top, view.name, bold=view.main)
     for place, shade in zip(places, view.shades, strict=True):
         fill = colours(float(shade))
         middle = top + place.line * _LINE

@@ -25,3 +25,20 @@ def jensen_shannon(vectors: Sequence[ArrayLike]) -> float:
     p = np.stack([np.asarray(vector, dtype=np.float64) for vector in vectors])
     divergence = entropy(p.mean(axis=0)) - entropy(p).mean()
     return float(np.clip(divergence, 0.0, np.log(len(p))))  # rounding may leave the range
+
+
+def pairwise_jensen_shannon(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """`jensen_shannon` of two distributions over the last axis, the others broadcast: in [0, ln 2] nats (Lin 1991)."""
+    p, q = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    divergence = entropy((p + q) / 2) - (entropy(p) + entropy(q)) / 2
+    clipped: NDArray[np.float64] = np.clip(divergence, 0.0, np.log(2))  # rounding may leave the range
+    return clipped
+
+
+def total_variation(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Half the absolute differences' sum over the last axis, the others broadcast: in [0, 1]."""
+    p, q = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    distance: NDArray[np.float64] = np.minimum(
+        np.abs(p - q).sum(axis=-1) / 2, 1.0
+    )  # rounding may leave the range
+    return distance

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
 RESAMPLES = 2_000
@@ -34,6 +34,8 @@ def proportion(hits: int, of: int) -> Estimate:
     """Wilson's score interval (Wilson 1927) of hits in `of` independent trials; 0 of 0 is 0 in [0, 1]."""
     if of == 0:
         return Estimate(0.0, 0.0, 1.0)
+    from scipy import stats  # noqa: PLC0415 - see `ranks`
+
     low, high = stats.binomtest(hits, of).proportion_ci(CONFIDENCE, method="wilson")
     return Estimate(hits / of, float(low), float(high))
 
@@ -53,6 +55,8 @@ def bootstrap(
     value = float(statistic(*rows, axis=-1))
     if len(rows[0]) < 2:
         return Estimate(value, value, value)
+    from scipy import stats  # noqa: PLC0415 - see `ranks`
+
     found = stats.bootstrap(
         rows,
         statistic,
@@ -72,8 +76,19 @@ def mean(values: ArrayLike, seed: int = SEED) -> Estimate:
     return bootstrap(np.mean, values, seed=seed)
 
 
+def student(value: float, standard_error: float, degrees: int) -> Estimate:
+    """Of a mean whose standard error was estimated with `degrees` >= 1 of freedom (Student 1908).
+
+    Not clipped: a mean in [0, 1] may have an end outside.
+    """
+    half = float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) * standard_error
+    return Estimate(value, value - half, value + half)
+
+
 def correlation(first: ArrayLike, second: ArrayLike) -> Estimate:
     """Pearson's r of N >= 4 pairs, by Fisher's z transformation (Fisher 1921). NaN where a column is constant."""
+    from scipy import stats  # noqa: PLC0415 - see `ranks`
+
     found: Any = stats.pearsonr(first, second)
     low, high = found.confidence_interval(CONFIDENCE)
     return Estimate(float(found.statistic), float(low), float(high))

@@ -175,24 +175,35 @@ def shares(coordinates: ArrayLike) -> Floats:
     return parts
 
 
-def summarise(weights: ArrayLike) -> AttentionSummary:
-    """Summary of one vector of L >= 1 weights that sum to 1; where several are the largest, the first counts.
+def summarise(vectors: Sequence[ArrayLike]) -> list[AttentionSummary]:
+    """Of each vector of L >= 1 weights that sum to 1; where several are the largest, the first counts.
 
     An answer has a number for everything: the entropy ratio of one element is 0 here.
     """
-    alpha = np.asarray(weights, dtype=np.float64)
-    if alpha.ndim != 1 or alpha.size == 0:
-        raise ValueError(f"attention weights are one vector of at least one element, not {alpha.shape}")
-    ratio, support, largest, top5, nnz, dist = (float(value) for value in _shape(alpha, np.array(alpha.size)))
-    return AttentionSummary(
-        entropy_ratio=ratio if alpha.size > 1 else 0.0,
-        effective_support=support,
-        max_weight=largest,
-        max_index=int(alpha.argmax()),
-        top5_mass=top5,
-        nnz=int(nnz),
-        dist=dist,
-    )
+    lengths = np.array([np.size(vector) for vector in vectors], np.int64)
+    weights = np.zeros((len(vectors), int(lengths.max(initial=1))))
+    for row, vector in zip(weights, vectors, strict=True):
+        if np.ndim(vector) != 1 or np.size(vector) == 0:
+            raise ValueError(
+                f"attention weights are one vector of at least one element, not {np.shape(vector)}"
+            )
+        row[: np.size(vector)] = vector
+    measured = zip(*(part.tolist() for part in _shape(weights, lengths)), strict=True)
+    places = weights.argmax(axis=1).tolist()
+    return [
+        AttentionSummary(
+            entropy_ratio=ratio if length > 1 else 0.0,
+            effective_support=support,
+            max_weight=largest,
+            max_index=place,
+            top5_mass=top5,
+            nnz=int(nnz),
+            dist=dist,
+        )
+        for length, place, (ratio, support, largest, top5, nnz, dist) in zip(
+            lengths, places, measured, strict=True
+        )
+    ]
 
 
 def _pairs(modalities: tuple[Modality, ...]) -> list[tuple[str, str]]:

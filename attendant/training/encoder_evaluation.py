@@ -20,7 +20,6 @@ from attendant.analysis.encoder import (
     Comparison,
     agreement,
     compare,
-    cosine,
     coverage,
 )
 from attendant.analysis.latency import Latency, time_in_turn
@@ -29,6 +28,7 @@ from attendant.analysis.rows import DataError, read_rows
 from attendant.models.encoders import CompactEncoder
 from attendant.models.pixels import resize
 from attendant.statistics.intervals import Estimate, mean, proportion
+from attendant.statistics.similarities import cosine
 from attendant.training.data import Photograph, read_coco, read_mvsa
 from attendant.training.eyes import Eyes, open_eyes
 from attendant.training.photographs import cached_array

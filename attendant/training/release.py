@@ -18,6 +18,7 @@ from attendant.manifest import (
     verify,
     write_manifest,
 )
+from attendant.methods import Method
 from attendant.models.store import ModelConfig, save_config, save_weights
 from attendant.training.card import Measured, card
 from attendant.training.sarcasm import Labels, SarcasmTraining
@@ -137,7 +138,7 @@ def _with_version(
         archive="sarcasm",
         classes=CLASSES,
         modalities=MODALITIES,
-        methods=before.methods if before else (),
+        methods=tuple(Method),
         default_version=default if default in {*known, version.version} else version.version,
         versions={**known, version.version: version},
     )

@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from attendant.v1 import model_pb2 as attendant_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61ttendant/v1/explanation.proto\x12\x0c\x61ttendant.v1\x1a\x18\x61ttendant/v1/model.proto\"\xc7\x03\n\x0e\x45xplainOptions\x12\x35\n\x0bpermutation\x18\x01 \x01(\x0b\x32 .attendant.v1.PermutationOptions\x12/\n\x08gradient\x18\x02 \x01(\x0b\x32\x1d.attendant.v1.GradientOptions\x12>\n\x10\x63lass_activation\x18\x03 \x01(\x0b\x32$.attendant.v1.ClassActivationOptions\x12\x37\n\rleave_one_out\x18\x04 \x01(\x0b\x32 .attendant.v1.LeaveOneOutOptions\x12\x35\n\x0b\x61\x64versarial\x18\x05 \x01(\x0b\x32 .attendant.v1.AdversarialOptions\x12-\n\x07\x65rasure\x18\x06 \x01(\x0b\x32\x1c.attendant.v1.ErasureOptions\x12\x34\n\x0b\x63ross_modal\x18\x07 \x01(\x0b\x32\x1f.attendant.v1.CrossModalOptions\x12\x38\n\rbox_alignment\x18\x08 \x01(\x0b\x32!.attendant.v1.BoxAlignmentOptions\"\xad\x01\n\x12PermutationOptions\x12\'\n\x07targets\x18\x01 \x03(\x0e\x32\x16.attendant.v1.Modality\x12\x15\n\x08modality\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x0f\n\x07samples\x18\x03 \x01(\r\x12\x18\n\x10modality_samples\x18\x04 \x01(\r\x12\x11\n\ttolerance\x18\x05 \x01(\x02\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x42\x0b\n\t_modality\"M\n\x0bPermutation\x12\x30\n\x07impacts\x18\x01 \x03(\x0b\x32\x1f.attendant.v1.PermutationImpact\x12\x0c\n\x04seed\x18\x02 \x01(\x04\"\xd9\x02\n\x11PermutationImpact\x12&\n\x06target\x18\x01 \x01(\x0e\x32\x16.attendant.v1.Modality\x12\x0e\n\x06impact\x18\x02 \x01(\x02\x12\x16\n\x0estandard_error\x18\x03 \x01(\x02\x12\x15\n\rsigned_change\x18\x04 \x01(\x02\x12\x12\n\nflip_share\x18\x05 \x01(\x02\x12\x1e\n\x16median_total_variation\x18\x06 \x01(\x02\x12\x0f\n\x07samples\x18\x07 \x01(\r\x12\x12\n\nexhaustive\x18\x08 \x01(\x08\x12$\n\x17impact_without_identity\x18\t \x01(\x02H\x00\x88\x01\x01\x12\x11\n\ttruncated\x18\n \x01(\x08\x12\x16\n\x0e\x63onfidence_low\x18\x0b \x01(\x02\x12\x17\n\x0f\x63onfidence_high\x18\x0c \x01(\x02\x42\x1a\n\x18_impact_without_identity\",\n\x0fGradientOptions\x12\x19\n\x11through_attention\x18\x01 \x01(\x08\"?\n\x08Gradient\x12\x33\n\x0bimportances\x18\x01 \x03(\x0b\x32\x1e.attendant.v1.RankedImportance\"\'\n\x16\x43lassActivationOptions\x12\r\n\x05label\x18\x01 \x01(\t\"M\n\x0f\x43lassActivation\x12\r\n\x05label\x18\x01 \x01(\t\x12+\n\x06scores\x18\x02 \x03(\x0b\x32\x1b.attendant.v1.ElementScores\"=\n\x12LeaveOneOutOptions\x12\'\n\x07targets\x18\x01 \x03(\x0e\x32\x16.attendant.v1.Modality\"B\n\x0bLeaveOneOut\x12\x33\n\x0bimportances\x18\x01 \x03(\x0b\x32\x1e.attendant.v1.RankedImportance\"G\n\rElementScores\x12&\n\x06target\x18\x01 \x01(\x0e\x32\x16.attendant.v1.Modality\x12\x0e\n\x06scores\x18\x02 \x03(\x02\"\x96\x01\n\x10RankedImportance\x12&\n\x06target\x18\x01 \x01(\x0e\x32\x16.attendant.v1.Modality\x12\x0e\n\x06scores\x18\x02 \x03(\x02\x12\x18\n\x0bkendall_tau\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x14\n\x07p_value\x18\x04 \x01(\x02H\x01\x88\x01\x01\x42\x0e\n\x0c_kendall_tauB\n\n\x08_p_value\"\xb7\x01\n\x12\x41\x64versarialOptions\x12\'\n\x07targets\x18\x01 \x03(\x0e\x32\x16.attendant.v1.Modality\x12\x13\n\x0b\x61\x64versaries\x18\x02 \x01(\r\x12\r\n\x05steps\x18\x03 \x01(\r\x12\x0f\n\x07\x65psilon\x18\x04 \x01(\x02\x12\x35\n\tdiversity\x18\x05 \x01(\x0e\x32\".attendant.v1.AdversarialDiversity\x12\x0c\n\x04seed\x18\x06 \x01(\x04\"S\n\x0b\x41\x64versarial\x12\x36\n\nattentions\x18\x01 \x03(\x0b\x32\".attendant.v1.AdversarialAttention\x12\x0c\n\x04seed\x18\x02 \x01(\x04\"\x93\x02\n\x14\x41\x64versarialAttention\x12&\n\x06target\x18\x01 \x01(\x0e\x32\x16.attendant.v1.Modality\x12\x1f\n\x12max_jensen_shannon\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x0f\n\x07weights\x18\x03 \x03(\x02\x12\x0e\n\x06\x63hange\x18\x04 \x01(\x02\x12\x10\n\x08\x66\x65\x61sible\x18\x05 \x01(\r\x12\x13\n\x0b\x61\x64versaries\x18\x06 \x01(\r\x12$\n\x17max_jensen_shannon_wide\x18\x07 \x01(\x02H\x01\x88\x01\x01\x12\x11\n\ttruncated\x18\x08 \x01(\x08\x42\x15\n\x13_max_jensen_shannonB\x1a\n\x18_max_jensen_shannon_wide\"9\n\x0e\x45rasureOptions\x12\'\n\x07targets\x18\x01 \x03(\x0e\x32\x16.attendant.v1.Modality\"5\n\x07\x45rasure\x12*\n\x06\x63urves\x18\x01 \x03(\x0b\x32\x1a.attendant.v1.ErasureCurve\"\xa5\x01\n\x0c\x45rasureCurve\x12&\n\x06target\x18\x01 \x01(\x0e\x32\x16.attendant.v1.Modality\x12\x15\n\rprobabilities\x18\x02 \x03(\x02\x12\x17\n\nflip_share\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x19\n\x11\x63omprehensiveness\x18\x04 \x03(\x02\x12\x13\n\x0bsufficiency\x18\x05 \x03(\x02\x42\r\n\x0b_flip_share\"\x84\x01\n\x11\x43rossModalOptions\x12&\n\x07masking\x18\x01 \x01(\x0e\x32\x15.attendant.v1.Masking\x12\r\n\x05top_k\x18\x02 \x01(\r\x12\x14\n\x0crandom_masks\x18\x03 \x01(\r\x12\x14\n\x0cvisual_group\x18\x04 \x01(\x08\x12\x0c\n\x04seed\x18\x05 \x01(\x04\"I\n\nCrossModal\x12-\n\x06probes\x18\x01 \x03(\x0b\x32\x1d.attendant.v1.CrossModalProbe\x12\x0c\n\x04seed\x18\x02 \x01(\x04\"\xca\x02\n\x0f\x43rossModalProbe\x12&\n\x06target\x18\x01 \x01(\x0e\x32\x16.attendant.v1.Modality\x12&\n\x06masked\x18\x02 \x01(\x0e\x32\x16.attendant.v1.Modality\x12\x13\n\x0bnorm_change\x18\x03 \x01(\x02\x12\x15\n\rclass_changed\x18\x04 \x01(\x08\x12\x13\n\x0bprobability\x18\x05 \x01(\x02\x12\x13\n\x0b\x63ontributes\x18\x06 \x01(\x08\x12\x1a\n\x12important_elements\x18\x07 \x03(\r\x12\x12\n\nsimilarity\x18\x08 \x01(\x02\x12\x18\n\x10norm_correlation\x18\t \x01(\x02\x12\x19\n\x11relative_distance\x18\n \x01(\x02\x12\x19\n\x11random_similarity\x18\x0b \x01(\x02\x12\x11\n\tconfirmed\x18\x0c \x01(\x08\"E\n\x13\x42oxAlignmentOptions\x12 \n\x05\x62oxes\x18\x01 \x03(\x0b\x32\x11.attendant.v1.Box\x12\x0c\n\x04seed\x18\x02 \x01(\x04\":\n\x03\x42ox\x12\t\n\x01x\x18\x01 \x01(\x02\x12\t\n\x01y\x18\x02 \x01(\x02\x12\r\n\x05width\x18\x03 \x01(\x02\x12\x0e\n\x06height\x18\x04 \x01(\x02\"K\n\x0c\x42oxAlignment\x12\x0c\n\x04\x66ull\x18\x01 \x01(\x02\x12\r\n\x05top20\x18\x02 \x01(\x02\x12\x10\n\x08random20\x18\x03 \x01(\x02\x12\x0c\n\x04seed\x18\x04 \x01(\x04\"r\n\x05\x46ocus\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04risk\x18\x02 \x01(\x02\x12\x0b\n\x03nnz\x18\x03 \x01(\r\x12\x0c\n\x04\x64ist\x18\x04 \x01(\x02\x12\x0f\n\x07\x65ntropy\x18\x05 \x01(\x02\x12\x14\n\x07is_true\x18\x06 \x01(\x08H\x00\x88\x01\x01\x42\n\n\x08_is_true*\x8b\x01\n\x14\x41\x64versarialDiversity\x12%\n!ADVERSARIAL_DIVERSITY_UNSPECIFIED\x10\x00\x12\'\n#ADVERSARIAL_DIVERSITY_RELEASED_CODE\x10\x01\x12#\n\x1f\x41\x44VERSARIAL_DIVERSITY_PUBLISHED\x10\x02*\x80\x01\n\x07Masking\x12\x17\n\x13MASKING_UNSPECIFIED\x10\x00\x12\x10\n\x0cMASKING_MEAN\x10\x01\x12\x10\n\x0cMASKING_ZERO\x10\x02\x12\x10\n\x0cMASKING_DROP\x10\x03\x12\x13\n\x0fMASKING_REORDER\x10\x04\x12\x11\n\rMASKING_NOISE\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61ttendant/v1/explanation.proto\x12\x0c\x61ttendant.v1\x1a\x18\x61ttendant/v1/model.proto\"\xc7\x03\n\x0e\x45xplainOptions\x12\x35\n\x0bpermutation\x18\x01 \x01(\x0b\x32 .attendant.v1.PermutationOptions\x12/\n\x08gradient\x18\x02 \x01(\x0b\x32\x1d.attendant.v1.GradientOptions\x12>\n\x10\x63lass_activation\x18\x03 \x01(\x0b\x32$.attendant.v1.ClassActivationOptions\x12\x37\n\rleave_one_out\x18\x04 \x01(\x0b\x32 .attendant.v1.LeaveOneOutOptions\x12\x35\n\x0b\x61\x64versarial\x18\x05 \x01(\x0b\x32 .attendant.v1.AdversarialOptions\x12-\n\x07\x65rasure\x18\x06 \x01(\x0b\x32\x1c.attendant.v1.ErasureOptions\x12\x34\n\x0b\x63ross_modal\x18\x07 \x01(\x0b\x32\x1f.attendant.v1.CrossModalOptions\x12\x38\n\rbox_alignment\x18\x08 \x01(\x0b\x32!.attendant.v1.BoxAlignmentOptions\"\xad\x01\n\x12PermutationOptions\x12\'\n\x07targets\x18\x01 \x03(\x0e\x32\x16.attendant.v1.Modality\x12\x15\n\x08modality\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x0f\n\x07samples\x18\x03 \x01(\r\x12\x18\n\x10modality_samples\x18\x04 \x01(\r\x12\x11\n\ttolerance\x18\x05 \x01(\x02\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x42\x0b\n\t_modality\"M\n\x0bPermutation\x12\x30\n\x07impacts\x18\x01 \x03(\x0b\x32\x1f.attendant.v1.PermutationImpact\x12\x0c\n\x04seed\x18\x02 \x01(\x04\"\xd9\x02\n\x11PermutationImpact\x12&\n\x06target\x18\x01 \x01(\x0e\x32\x16.attendant.v1.Modality\x12\x0e\n\x06impact\x18\x02 \x01(\x02\x12\x16\n\x0estandard_error\x18\x03 \x01(\x02\x12\x15\n\rsigned_change\x18\x04 \x01(\x02\x12\x12\n\nflip_share\x18\x05 \x01(\x02\x12\x1e\n\x16median_total_variation\x18\x06 \x01(\x02\x12\x0f\n\x07samples\x18\x07 \x01(\r\x12\x12\n\nexhaustive\x18\x08 \x01(\x08\x12$\n\x17impact_without_identity\x18\t \x01(\x02H\x00\x88\x01\x01\x12\x11\n\ttruncated\x18\n \x01(\x08\x12\x16\n\x0e\x63onfidence_low\x18\x0b \x01(\x02\x12\x17\n\x0f\x63onfidence_high\x18\x0c \x01(\x02\x42\x1a\n\x18_impact_without_identity\",\n\x0fGradientOptions\x12\x19\n\x11through_attention\x18\x01 \x01(\x08\"?\n\x08Gradient\x12\x33\n\x0bimportances\x18\x01 \x03(\x0b\x32\x1e.attendant.v1.RankedImportance\"\'\n\x16\x43lassActivationOptions\x12\r\n\x05label\x18\x01 \x01(\t\"M\n\x0f\x43lassActivation\x12\r\n\x05label\x18\x01 \x01(\t\x12+\n\x06scores\x18\x02 \x03(\x0b\x32\x1b.attendant.v1.ElementScores\"=\n\x12LeaveOneOutOptions\x12\'\n\x07targets\x18\x01 \x03(\x0e\x32\x16.attendant.v1.Modality\"U\n\x0bLeaveOneOut\x12\x33\n\x0bimportances\x18\x01 \x03(\x0b\x32\x1e.attendant.v1.RankedImportance\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"G\n\rElementScores\x12&\n\x06target\x18\x01 \x01(\x0e\x32\x16.attendant.v1.Modality\x12\x0e\n\x06scores\x18\x02 \x03(\x02\"\x96\x01\n\x10RankedImportance\x12&\n\x06target\x18\x01 \x01(\x0e\x32\x16.attendant.v1.Modality\x12\x0e\n\x06scores\x18\x02 \x03(\x02\x12\x18\n\x0bkendall_tau\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x14\n\x07p_value\x18\x04 \x01(\x02H\x01\x88\x01\x01\x42\x0e\n\x0c_kendall_tauB\n\n\x08_p_value\"\xb7\x01\n\x12\x41\x64versarialOptions\x12\'\n\x07targets\x18\x01 \x03(\x0e\x32\x16.attendant.v1.Modality\x12\x13\n\x0b\x61\x64versaries\x18\x02 \x01(\r\x12\r\n\x05steps\x18\x03 \x01(\r\x12\x0f\n\x07\x65psilon\x18\x04 \x01(\x02\x12\x35\n\tdiversity\x18\x05 \x01(\x0e\x32\".attendant.v1.AdversarialDiversity\x12\x0c\n\x04seed\x18\x06 \x01(\x04\"S\n\x0b\x41\x64versarial\x12\x36\n\nattentions\x18\x01 \x03(\x0b\x32\".attendant.v1.AdversarialAttention\x12\x0c\n\x04seed\x18\x02 \x01(\x04\"\x93\x02\n\x14\x41\x64versarialAttention\x12&\n\x06target\x18\x01 \x01(\x0e\x32\x16.attendant.v1.Modality\x12\x1f\n\x12max_jensen_shannon\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x0f\n\x07weights\x18\x03 \x03(\x02\x12\x0e\n\x06\x63hange\x18\x04 \x01(\x02\x12\x10\n\x08\x66\x65\x61sible\x18\x05 \x01(\r\x12\x13\n\x0b\x61\x64versaries\x18\x06 \x01(\r\x12$\n\x17max_jensen_shannon_wide\x18\x07 \x01(\x02H\x01\x88\x01\x01\x12\x11\n\ttruncated\x18\x08 \x01(\x08\x42\x15\n\x13_max_jensen_shannonB\x1a\n\x18_max_jensen_shannon_wide\"9\n\x0e\x45rasureOptions\x12\'\n\x07targets\x18\x01 \x03(\x0e\x32\x16.attendant.v1.Modality\"5\n\x07\x45rasure\x12*\n\x06\x63urves\x18\x01 \x03(\x0b\x32\x1a.attendant.v1.ErasureCurve\"\xa5\x01\n\x0c\x45rasureCurve\x12&\n\x06target\x18\x01 \x01(\x0e\x32\x16.attendant.v1.Modality\x12\x15\n\rprobabilities\x18\x02 \x03(\x02\x12\x17\n\nflip_share\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x19\n\x11\x63omprehensiveness\x18\x04 \x03(\x02\x12\x13\n\x0bsufficiency\x18\x05 \x03(\x02\x42\r\n\x0b_flip_share\"\x84\x01\n\x11\x43rossModalOptions\x12&\n\x07masking\x18\x01 \x01(\x0e\x32\x15.attendant.v1.Masking\x12\r\n\x05top_k\x18\x02 \x01(\r\x12\x14\n\x0crandom_masks\x18\x03 \x01(\r\x12\x14\n\x0cvisual_group\x18\x04 \x01(\x08\x12\x0c\n\x04seed\x18\x05 \x01(\x04\"\x8a\x01\n\nCrossModal\x12-\n\x06probes\x18\x01 \x03(\x0b\x32\x1d.attendant.v1.CrossModalProbe\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12,\n\x0bjoint_masks\x18\x03 \x03(\x0b\x32\x17.attendant.v1.JointMask\x12\x11\n\ttruncated\x18\x04 \x01(\x08\"t\n\tJointMask\x12&\n\x06target\x18\x01 \x01(\x0e\x32\x16.attendant.v1.Modality\x12\x13\n\x0bnorm_change\x18\x02 \x01(\x02\x12\x15\n\rclass_changed\x18\x03 \x01(\x08\x12\x13\n\x0bprobability\x18\x04 \x01(\x02\"\xca\x02\n\x0f\x43rossModalProbe\x12&\n\x06target\x18\x01 \x01(\x0e\x32\x16.attendant.v1.Modality\x12&\n\x06masked\x18\x02 \x01(\x0e\x32\x16.attendant.v1.Modality\x12\x13\n\x0bnorm_change\x18\x03 \x01(\x02\x12\x15\n\rclass_changed\x18\x04 \x01(\x08\x12\x13\n\x0bprobability\x18\x05 \x01(\x02\x12\x13\n\x0b\x63ontributes\x18\x06 \x01(\x08\x12\x1a\n\x12important_elements\x18\x07 \x03(\r\x12\x12\n\nsimilarity\x18\x08 \x01(\x02\x12\x18\n\x10norm_correlation\x18\t \x01(\x02\x12\x19\n\x11relative_distance\x18\n \x01(\x02\x12\x19\n\x11random_similarity\x18\x0b \x01(\x02\x12\x11\n\tconfirmed\x18\x0c \x01(\x08\"E\n\x13\x42oxAlignmentOptions\x12 \n\x05\x62oxes\x18\x01 \x03(\x0b\x32\x11.attendant.v1.Box\x12\x0c\n\x04seed\x18\x02 \x01(\x04\":\n\x03\x42ox\x12\t\n\x01x\x18\x01 \x01(\x02\x12\t\n\x01y\x18\x02 \x01(\x02\x12\r\n\x05width\x18\x03 \x01(\x02\x12\x0e\n\x06height\x18\x04 \x01(\x02\"K\n\x0c\x42oxAlignment\x12\x0c\n\x04\x66ull\x18\x01 \x01(\x02\x12\r\n\x05top20\x18\x02 \x01(\x02\x12\x10\n\x08random20\x18\x03 \x01(\x02\x12\x0c\n\x04seed\x18\x04 \x01(\x04\"r\n\x05\x46ocus\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04risk\x18\x02 \x01(\x02\x12\x0b\n\x03nnz\x18\x03 \x01(\r\x12\x0c\n\x04\x64ist\x18\x04 \x01(\x02\x12\x0f\n\x07\x65ntropy\x18\x05 \x01(\x02\x12\x14\n\x07is_true\x18\x06 \x01(\x08H\x00\x88\x01\x01\x42\n\n\x08_is_true*\x8b\x01\n\x14\x41\x64versarialDiversity\x12%\n!ADVERSARIAL_DIVERSITY_UNSPECIFIED\x10\x00\x12\'\n#ADVERSARIAL_DIVERSITY_RELEASED_CODE\x10\x01\x12#\n\x1f\x41\x44VERSARIAL_DIVERSITY_PUBLISHED\x10\x02*\x80\x01\n\x07Masking\x12\x17\n\x13MASKING_UNSPECIFIED\x10\x00\x12\x10\n\x0cMASKING_MEAN\x10\x01\x12\x10\n\x0cMASKING_ZERO\x10\x02\x12\x10\n\x0cMASKING_DROP\x10\x03\x12\x13\n\x0fMASKING_REORDER\x10\x04\x12\x11\n\rMASKING_NOISE\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attendant.v1.explanation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ADVERSARIALDIVERSITY']._serialized_start=3422
-  _globals['_ADVERSARIALDIVERSITY']._serialized_end=3561
-  _globals['_MASKING']._serialized_start=3564
-  _globals['_MASKING']._serialized_end=3692
+  _globals['_ADVERSARIALDIVERSITY']._serialized_start=3625
+  _globals['_ADVERSARIALDIVERSITY']._serialized_end=3764
+  _globals['_MASKING']._serialized_start=3767
+  _globals['_MASKING']._serialized_end=3895
   _globals['_EXPLAINOPTIONS']._serialized_start=75
   _globals['_EXPLAINOPTIONS']._serialized_end=530
   _globals['_PERMUTATIONOPTIONS']._serialized_start=533
@@ -55,35 +55,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEAVEONEOUTOPTIONS']._serialized_start=1366
   _globals['_LEAVEONEOUTOPTIONS']._serialized_end=1427
   _globals['_LEAVEONEOUT']._serialized_start=1429
-  _globals['_LEAVEONEOUT']._serialized_end=1495
-  _globals['_ELEMENTSCORES']._serialized_start=1497
-  _globals['_ELEMENTSCORES']._serialized_end=1568
-  _globals['_RANKEDIMPORTANCE']._serialized_start=1571
-  _globals['_RANKEDIMPORTANCE']._serialized_end=1721
-  _globals['_ADVERSARIALOPTIONS']._serialized_start=1724
-  _globals['_ADVERSARIALOPTIONS']._serialized_end=1907
-  _globals['_ADVERSARIAL']._serialized_start=1909
-  _globals['_ADVERSARIAL']._serialized_end=1992
-  _globals['_ADVERSARIALATTENTION']._serialized_start=1995
-  _globals['_ADVERSARIALATTENTION']._serialized_end=2270
-  _globals['_ERASUREOPTIONS']._serialized_start=2272
-  _globals['_ERASUREOPTIONS']._serialized_end=2329
-  _globals['_ERASURE']._serialized_start=2331
-  _globals['_ERASURE']._serialized_end=2384
-  _globals['_ERASURECURVE']._serialized_start=2387
-  _globals['_ERASURECURVE']._serialized_end=2552
-  _globals['_CROSSMODALOPTIONS']._serialized_start=2555
-  _globals['_CROSSMODALOPTIONS']._serialized_end=2687
-  _globals['_CROSSMODAL']._serialized_start=2689
-  _globals['_CROSSMODAL']._serialized_end=2762
-  _globals['_CROSSMODALPROBE']._serialized_start=2765
-  _globals['_CROSSMODALPROBE']._serialized_end=3095
-  _globals['_BOXALIGNMENTOPTIONS']._serialized_start=3097
-  _globals['_BOXALIGNMENTOPTIONS']._serialized_end=3166
-  _globals['_BOX']._serialized_start=3168
-  _globals['_BOX']._serialized_end=3226
-  _globals['_BOXALIGNMENT']._serialized_start=3228
-  _globals['_BOXALIGNMENT']._serialized_end=3303
-  _globals['_FOCUS']._serialized_start=3305
-  _globals['_FOCUS']._serialized_end=3419
+  _globals['_LEAVEONEOUT']._serialized_end=1514
+  _globals['_ELEMENTSCORES']._serialized_start=1516
+  _globals['_ELEMENTSCORES']._serialized_end=1587
+  _globals['_RANKEDIMPORTANCE']._serialized_start=1590
+  _globals['_RANKEDIMPORTANCE']._serialized_end=1740
+  _globals['_ADVERSARIALOPTIONS']._serialized_start=1743
+  _globals['_ADVERSARIALOPTIONS']._serialized_end=1926
+  _globals['_ADVERSARIAL']._serialized_start=1928
+  _globals['_ADVERSARIAL']._serialized_end=2011
+  _globals['_ADVERSARIALATTENTION']._serialized_start=2014
+  _globals['_ADVERSARIALATTENTION']._serialized_end=2289
+  _globals['_ERASUREOPTIONS']._serialized_start=2291
+  _globals['_ERASUREOPTIONS']._serialized_end=2348
+  _globals['_ERASURE']._serialized_start=2350
+  _globals['_ERASURE']._serialized_end=2403
+  _globals['_ERASURECURVE']._serialized_start=2406
+  _globals['_ERASURECURVE']._serialized_end=2571
+  _globals['_CROSSMODALOPTIONS']._serialized_start=2574
+  _globals['_CROSSMODALOPTIONS']._serialized_end=2706
+  _globals['_CROSSMODAL']._serialized_start=2709
+  _globals['_CROSSMODAL']._serialized_end=2847
+  _globals['_JOINTMASK']._serialized_start=2849
+  _globals['_JOINTMASK']._serialized_end=2965
+  _globals['_CROSSMODALPROBE']._serialized_start=2968
+  _globals['_CROSSMODALPROBE']._serialized_end=3298
+  _globals['_BOXALIGNMENTOPTIONS']._serialized_start=3300
+  _globals['_BOXALIGNMENTOPTIONS']._serialized_end=3369
+  _globals['_BOX']._serialized_start=3371
+  _globals['_BOX']._serialized_end=3429
+  _globals['_BOXALIGNMENT']._serialized_start=3431
+  _globals['_BOXALIGNMENT']._serialized_end=3506
+  _globals['_FOCUS']._serialized_start=3508
+  _globals['_FOCUS']._serialized_end=3622
 # @@protoc_insertion_point(module_scope)

@@ -59,7 +59,7 @@ class _MaskingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Masking.Value
     MASKING_DROP: _Masking.ValueType  # 3
     """Nothing stands in: the modality has fewer elements, or is absent."""
     MASKING_REORDER: _Masking.ValueType  # 4
-    """The same elements in another order. Only text has an order that HFM reads."""
+    """The same elements in another order. Only text has an order that HFM reads; a single element has none."""
     MASKING_NOISE: _Masking.ValueType  # 5
     """Every element, and Gaussian noise as large as the training set's elements vary."""
 
@@ -75,7 +75,7 @@ MASKING_ZERO: Masking.ValueType  # 2
 MASKING_DROP: Masking.ValueType  # 3
 """Nothing stands in: the modality has fewer elements, or is absent."""
 MASKING_REORDER: Masking.ValueType  # 4
-"""The same elements in another order. Only text has an order that HFM reads."""
+"""The same elements in another order. Only text has an order that HFM reads; a single element has none."""
 MASKING_NOISE: Masking.ValueType  # 5
 """Every element, and Gaussian noise as large as the training set's elements vary."""
 Global___Masking: _TypeAlias = Masking  # noqa: Y015
@@ -417,6 +417,9 @@ class LeaveOneOut(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     IMPORTANCES_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    truncated: _builtins.bool
+    """Whether the deadline came before the last target."""
     @_builtins.property
     def importances(self) -> _containers.RepeatedCompositeFieldContainer[Global___RankedImportance]:
         """One a target."""
@@ -425,10 +428,11 @@ class LeaveOneOut(_message.Message):
         self,
         *,
         importances: _abc.Iterable[Global___RankedImportance] | None = ...,
+        truncated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["importances", b"importances"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["importances", b"importances", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -776,25 +780,69 @@ class CrossModal(_message.Message):
 
     PROBES_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    JOINT_MASKS_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
     seed: _builtins.int
     """The seed used."""
+    truncated: _builtins.bool
+    """Whether the deadline came before the last target."""
     @_builtins.property
     def probes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CrossModalProbe]:
         """One an ordered pair of present modalities."""
+
+    @_builtins.property
+    def joint_masks(self) -> _containers.RepeatedCompositeFieldContainer[Global___JointMask]:
+        """Where there are three modalities: one a target, with both others masked."""
 
     def __init__(
         self,
         *,
         probes: _abc.Iterable[Global___CrossModalProbe] | None = ...,
         seed: _builtins.int = ...,
+        joint_masks: _abc.Iterable[Global___JointMask] | None = ...,
+        truncated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["probes", b"probes", "seed", b"seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["joint_masks", b"joint_masks", "probes", b"probes", "seed", b"seed", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CrossModal: _TypeAlias = CrossModal  # noqa: Y015
+
+@_typing.final
+class JointMask(_message.Message):
+    """What one modality's gradients say when both others are masked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    NORM_CHANGE_FIELD_NUMBER: _builtins.int
+    CLASS_CHANGED_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    target: _model_pb2.Modality.ValueType
+    """Whose gradients are read."""
+    norm_change: _builtins.float
+    """| ||G_masked|| - ||G|| | / ||G||, not negative."""
+    class_changed: _builtins.bool
+    """Whether the predicted class changed."""
+    probability: _builtins.float
+    """Probability with the masks."""
+    def __init__(
+        self,
+        *,
+        target: _model_pb2.Modality.ValueType = ...,
+        norm_change: _builtins.float = ...,
+        class_changed: _builtins.bool = ...,
+        probability: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_changed", b"class_changed", "norm_change", b"norm_change", "probability", b"probability", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JointMask: _TypeAlias = JointMask  # noqa: Y015
 
 @_typing.final
 class CrossModalProbe(_message.Message):

@@ -182,7 +182,8 @@ class Warning(_message.Message):
     code: _builtins.str
     """Stable, upper case: ATTENTION_IS_NOT_IMPORTANCE, MODALITY_ABSENT, TEXT_TRUNCATED, UNKNOWN_ATTRIBUTE,
     IMAGE_CONVERTED, ATTRIBUTES_PREDICTED, RANK_UNDEFINED (no rank agreement: one element, or all equal), MEAN_UNKNOWN
-    (zeros masked instead of the training set's mean), EXPLANATION_TRUNCATED (the deadline came first).
+    (the version does not tell what the training set's elements look like: masks did without), EXPLANATION_TRUNCATED
+    (the deadline came first).
     """
     message: _builtins.str
     """One sentence for a person."""

@@ -58,17 +58,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Reply:
-    """A worker's answer to one row: exactly one of `response`, `failure` and `runtime`."""
+    """A worker's answer to one row: exactly one of `response`, `failure` and `runtime`.
+
+    `truncated`: the deadline cut the response's explanation short, so that it is nothing to keep.
+    """
 
     response: bytes | None = None
     failure: AttendantError | None = None
     runtime: Runtime | None = None
     inference_seconds: float = 0.0
     explanation_seconds: float = 0.0
+    truncated: bool = False
 
     def to_bytes(self) -> bytes:
         message = worker_pb2.Reply(
-            inference_seconds=self.inference_seconds, explanation_seconds=self.explanation_seconds
+            inference_seconds=self.inference_seconds,
+            explanation_seconds=self.explanation_seconds,
+            truncated=self.truncated,
         )
         if self.response is not None:
             message.response = self.response
@@ -96,6 +102,7 @@ class Reply:
             else None,
             inference_seconds=message.inference_seconds,
             explanation_seconds=message.explanation_seconds,
+            truncated=message.truncated,
         )
 
 

@@ -1,14 +1,16 @@
 """Requests: written by the client, read by the handler; the gateway passes their bytes on untouched."""
 
-from collections.abc import Iterable
 from enum import StrEnum
 
 from google.protobuf.message import DecodeError
 
 from attendant.errors import invalid
-from attendant.methods import Method
+from attendant.methods import ExplainOptions
 from attendant.types import Tweet
-from attendant.v1 import explanation_pb2, instance_pb2, prediction_pb2, service_pb2
+from attendant.v1 import instance_pb2, prediction_pb2, service_pb2
+from attendant.wire.options import encode_options
+
+ATTENTION_ALONE = ExplainOptions()
 
 
 class CacheMode(StrEnum):
@@ -39,19 +41,16 @@ def encode_explain_request(
     *,
     version: str = "",
     request_id: str = "",
-    methods: Iterable[Method] = (),
+    options: ExplainOptions = ATTENTION_ALONE,
     cache_mode: CacheMode = CacheMode.USE,
 ) -> bytes:
-    """An ExplainRequest; each of `methods` is asked for with its default options."""
-    options = explanation_pb2.ExplainOptions()
-    for method in methods:
-        getattr(options, method).SetInParent()
+    """An ExplainRequest; raises AttendantError(INVALID_INPUT) where an option is 0 that cannot be."""
     return service_pb2.ExplainRequest(
         model=model,
         version=version,
         instance=_instance(tweet),
         request_id=request_id,
-        options=options,
+        options=encode_options(options),
         cache_mode=_CACHE_MODE_TO_WIRE[cache_mode],
     ).SerializeToString()
 
@@ -63,15 +62,19 @@ def encode_stream_request(explain_request: bytes) -> bytes:
     ).SerializeToString()
 
 
-def decode_tweet(request: bytes) -> Tweet:
-    """The tweet in a PredictRequest or ExplainRequest (their first fields are the same).
+def decode_request(request: bytes) -> service_pb2.ExplainRequest:
+    """A PredictRequest or an ExplainRequest: the fields of the first are the first fields of the second.
 
-    Raises AttendantError(INVALID_INPUT) where there is no tweet or the bytes are no message.
+    Raises AttendantError(INVALID_INPUT) where the bytes are no message.
     """
     try:
-        message = service_pb2.ExplainRequest.FromString(request)
+        return service_pb2.ExplainRequest.FromString(request)
     except DecodeError as error:
         raise invalid("request", "these bytes are not an attendant.v1 request") from error
+
+
+def read_tweet(message: service_pb2.ExplainRequest) -> Tweet:
+    """The tweet that is asked about; raises AttendantError(INVALID_INPUT) where there is none."""
     if message.instance.WhichOneof("instance") != "tweet":
         raise invalid("instance", "this model takes a tweet")
     tweet = message.instance.tweet

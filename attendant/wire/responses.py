@@ -16,6 +16,7 @@ from attendant.statistics.summaries import summarise
 from attendant.types import (
     Attention,
     AttentionKind,
+    AttentionSummary,
     AttentionVector,
     Axis,
     CacheStatus,
@@ -36,7 +37,10 @@ from attendant.wire.enums import (
     MODALITY_FROM_WIRE,
     MODALITY_TO_WIRE,
 )
+from attendant.wire.explanations import encode_explanations, read_explanations
 from attendant.wire.statuses import Status
+
+NO_EXPLANATIONS = Explanations()
 
 
 def encode_predict_response(outcome: Outcome, model: ModelRef) -> bytes:
@@ -48,14 +52,16 @@ def encode_predict_response(outcome: Outcome, model: ModelRef) -> bytes:
     ).SerializeToString()
 
 
-def encode_explain_response(outcome: Outcome, model: ModelRef) -> bytes:
+def encode_explain_response(
+    outcome: Outcome, model: ModelRef, explanations: Explanations = NO_EXPLANATIONS
+) -> bytes:
     """An ExplainResponse without timing, request id and cache status."""
-    return service_pb2.ExplainResponse(
-        prediction=_prediction(outcome.prediction),
-        attention=_attention(outcome.attention),
-        model=_model_ref(model),
-        warnings=[_warning(warning) for warning in outcome.warnings],
-    ).SerializeToString()
+    message = encode_explanations(explanations)
+    message.prediction.CopyFrom(_prediction(outcome.prediction))
+    message.attention.CopyFrom(_attention(outcome.attention))
+    message.model.CopyFrom(_model_ref(model))
+    message.warnings.extend(_warning(warning) for warning in outcome.warnings)
+    return message.SerializeToString()
 
 
 def finish_predict_response(response: bytes, timing: Timing, request_id: str) -> bytes:
@@ -110,7 +116,7 @@ def _read_explanation(message: service_pb2.ExplainResponse) -> ExplainResult:
         warnings=_read_warnings(message.warnings),
         request_id=message.request_id,
         cache=CACHE_FROM_WIRE.get(message.cache),
-        explanations=Explanations(),
+        explanations=read_explanations(message),
     )
 
 
@@ -171,7 +177,12 @@ def _attention(attention: Attention) -> attention_pb2.Attention:
         if vector.kind is AttentionKind.REPRESENTATION:
             sources[vector.target].append(vector)
     return attention_pb2.Attention(
-        vectors=[_vector(vector) for vector in attention.vectors],
+        vectors=[
+            _vector(vector, summary)
+            for vector, summary in zip(
+                attention.vectors, summarise([vector.weights for vector in attention.vectors]), strict=True
+            )
+        ],
         axes=[
             attention_pb2.Axis(
                 modality=MODALITY_TO_WIRE[axis.modality],
@@ -192,8 +203,7 @@ def _attention(attention: Attention) -> attention_pb2.Attention:
     )
 
 
-def _vector(vector: AttentionVector) -> attention_pb2.AttentionVector:
-    summary = summarise(vector.weights)
+def _vector(vector: AttentionVector, summary: AttentionSummary) -> attention_pb2.AttentionVector:
     return attention_pb2.AttentionVector(
         kind=KIND_TO_WIRE[vector.kind],
         target=MODALITY_TO_WIRE[vector.target],

@@ -1,41 +1,51 @@
-"""How many requests of one model may be with the backend at a time."""
+"""How many requests of one model may be with the backend at a time, lane by lane."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from attendant.errors import overloaded
+from attendant.lanes import Lane
 
-RETRY_AFTER = 0.5  # seconds; a full lane of predictions empties faster than that
+RETRY_AFTER = {Lane.FAST: 0.5, Lane.SLOW: 2.0}  # seconds, in which a full lane has room again
+# The part of a lane's slots that bulk work may hold, so that it never shuts out single requests. The slow worker does
+# one explanation at a time: what is beyond that and the next would wait in its queue while the time for it runs out.
+BULK_SHARE = {Lane.FAST: 1 / 2, Lane.SLOW: 1 / 4}
 
 
-class _Lane:
-    def __init__(self, limit: int) -> None:
-        self.slots = asyncio.Semaphore(limit)
-        # Bulk work may hold half of the slots, so that it never shuts out single requests.
-        self.bulk = asyncio.Semaphore(max(1, limit // 2))
+class _Slots:
+    def __init__(self, lane: Lane, limit: int) -> None:
+        self.single = asyncio.Semaphore(limit)
+        self.bulk = asyncio.Semaphore(max(1, int(limit * BULK_SHARE[lane])))
 
 
 class Admission:
-    """At most `limit` requests of a model in flight. Beyond it a single request is refused at once; bulk work waits."""
+    """At most `limits` requests of a model in flight in each lane.
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lanes: defaultdict[str, _Lane] = defaultdict(lambda: _Lane(limit))
+    Beyond it a single request is refused at once; bulk work waits.
+    """
+
+    def __init__(self, limits: Mapping[Lane, int]) -> None:
+        self._limits = limits
+        self._slots: dict[tuple[str, Lane], _Slots] = {}
 
     @asynccontextmanager
-    async def slot(self, model: str) -> AsyncIterator[None]:
+    async def slot(self, model: str, lane: Lane) -> AsyncIterator[None]:
         """Raises AttendantError(OVERLOADED) where every slot is taken."""
-        lane = self._lanes[model]
-        if lane.slots.locked():
-            raise overloaded(f"model {model!r}", self._limit, RETRY_AFTER)
-        async with lane.slots:
+        slots = self._find(model, lane)
+        if slots.single.locked():
+            raise overloaded(f"model {model!r}, {lane} lane,", self._limits[lane], RETRY_AFTER[lane])
+        async with slots.single:
             yield
 
     @asynccontextmanager
-    async def bulk_slot(self, model: str) -> AsyncIterator[None]:
+    async def bulk_slot(self, model: str, lane: Lane) -> AsyncIterator[None]:
         """Waits for its turn, first come, first served."""
-        lane = self._lanes[model]
-        async with lane.bulk, lane.slots:
+        slots = self._find(model, lane)
+        async with slots.bulk, slots.single:
             yield
+
+    def _find(self, model: str, lane: Lane) -> _Slots:
+        if (model, lane) not in self._slots:
+            self._slots[model, lane] = _Slots(lane, self._limits[lane])
+        return self._slots[model, lane]

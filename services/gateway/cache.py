@@ -5,7 +5,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
-from attendant.v1 import explanation_pb2, instance_pb2
+from attendant.methods import ExplainOptions
+from attendant.v1 import instance_pb2
+from attendant.wire.options import encode_options
 
 SCHEMA = "attendant.v1/1"  # raised whenever the same key would mean another answer
 ENTRY_OVERHEAD = 256  # bytes of key and bookkeeping, about
@@ -69,7 +71,7 @@ def explanation_key(
     version: str,
     weights_digest: str,
     instance: instance_pb2.Instance,
-    options: explanation_pb2.ExplainOptions,
+    options: ExplainOptions,
 ) -> str:
     """SHA-256 (hexadecimal) over the schema, the model, its weights, the input and the options.
 
@@ -82,7 +84,7 @@ def explanation_key(
         version.encode(),
         weights_digest.encode(),
         instance.SerializeToString(deterministic=True),
-        options.SerializeToString(deterministic=True),
+        encode_options(options).SerializeToString(deterministic=True),
     ):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)

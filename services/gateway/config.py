@@ -69,6 +69,10 @@ class GatewaySettings(BaseSettings):
     max_in_flight: Annotated[int, Field(ge=1)] = Field(
         64, description="requests of one model with the backend at a time; below TorchServe's jobQueueSize"
     )
+    # One after another at about 1 s each: behind more, the client's default of 10 s would pass in the queue.
+    max_slow_in_flight: Annotated[int, Field(ge=1)] = Field(
+        8, description="the same for explanations that take their time, which a worker of their own computes"
+    )
     stream_window: Annotated[int, Field(ge=1, le=1024)] = Field(
         16, description="items of one ExplainStream in work at a time"
     )

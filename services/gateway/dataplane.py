@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import structlog
 
 from attendant.errors import AttendantError, Reason, deadline_exceeded, internal
+from attendant.lanes import Lane, archive_name
 from attendant.types import CacheStatus, Timing
 from attendant.wire.envelope import Reply
 from attendant.wire.requests import CacheMode
@@ -16,6 +16,7 @@ from attendant.wire.responses import encode_models, finish_explain_response, fin
 from services.gateway.admission import Admission
 from services.gateway.backends.base import Backend
 from services.gateway.cache import Cache, explanation_key
+from services.gateway.lanes import lane_of
 from services.gateway.metrics import Metrics
 from services.gateway.observer import Observation, Observer
 from services.gateway.readiness import Readiness
@@ -38,6 +39,7 @@ class Answer:
 
     response: bytes
     timing: Timing
+    truncated: bool = False  # by the deadline
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class DataPlane:
         with self.observer.request("Predict") as observed:
             deadline = self._deadline(budget)
             question = self.validator.predict(request, observed)
-            answer = await self._ask(question, deadline, self.admission.slot(question.model.name))
+            answer = await self._ask(question, deadline)
             return finish_predict_response(
                 answer.response, self._finished(answer.timing, observed), question.request_id
             )
@@ -75,9 +77,8 @@ class DataPlane:
             if answer is not None:
                 status = CacheStatus.HIT
             else:
-                admit = self.admission.bulk_slot if bulk else self.admission.slot
-                answer = await self._ask(question, deadline, admit(question.model.name))
-                if question.cache_mode is not CacheMode.BYPASS:
+                answer = await self._ask(question, deadline, bulk=bulk)
+                if question.cache_mode is not CacheMode.BYPASS and not answer.truncated:
                     await self.cache.set(key, answer.response)
             self.metrics.cache_requests.labels(status.value).inc()
             return finish_explain_response(
@@ -97,28 +98,30 @@ class DataPlane:
         response = await self.cache.get(key)
         return None if response is None else Answer(response, Timing())
 
-    async def _ask(
-        self, question: Question, deadline: float | None, slot: AbstractAsyncContextManager[None]
-    ) -> Answer:
-        """The backend's answer, once there is a slot; work whose deadline has passed is not begun.
+    async def _ask(self, question: Question, deadline: float | None, *, bulk: bool = False) -> Answer:
+        """The backend's answer, once its lane has a slot; work whose deadline has passed is not begun.
 
         Without a deadline the wait for the slot does not count, and the default time begins with the work.
         """
+        name, lane = question.model.name, lane_of(question.options)
+        admit = self.admission.bulk_slot if bulk else self.admission.slot
         left = None if deadline is None else max(0.0, deadline - self.clock())
         try:
-            async with asyncio.timeout(left), slot:
-                with self.metrics.in_flight.labels(question.model.name).track_inprogress():
-                    return await self._call(question, self._deadline(None) if deadline is None else deadline)
+            async with asyncio.timeout(left), admit(name, lane):
+                with self.metrics.in_flight.labels(name, lane).track_inprogress():
+                    until = self._deadline(None) if deadline is None else deadline
+                    return await self._call(question, lane, until)
         except TimeoutError:
             raise deadline_exceeded("the deadline passed before the model answered") from None
 
-    async def _call(self, question: Question, deadline: float) -> Answer:
+    async def _call(self, question: Question, lane: Lane, deadline: float) -> Answer:
         started = self.clock()
         budget = deadline - started
         if budget <= 0:
             raise deadline_exceeded("the deadline passed before the model was asked")
         try:
-            reply = await self.backend.call(question.model.archive, question.row(budget), budget)
+            archive = archive_name(question.model.archive, lane)
+            reply = await self.backend.call(archive, question.row(budget), budget)
         except AttendantError as error:
             self.metrics.backend_failures.labels(error.reason.value).inc()
             raise
@@ -146,4 +149,5 @@ def _answer(reply: Reply, seconds: float) -> Answer:
         log.error("the worker failed", failure=str(reply.failure))
         raise internal()
     queue = max(0.0, seconds - reply.inference_seconds - reply.explanation_seconds)
-    return Answer(reply.response, Timing(queue, reply.inference_seconds, reply.explanation_seconds))
+    timing = Timing(queue, reply.inference_seconds, reply.explanation_seconds)
+    return Answer(reply.response, timing, reply.truncated)

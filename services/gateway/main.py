@@ -12,6 +12,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from attendant.lanes import Lane, archive_name
 from attendant.manifest import ManifestError, ModelManifest, read_store
 from services.gateway.admission import Admission
 from services.gateway.backends.base import Backend
@@ -49,7 +50,7 @@ def build_server(settings: GatewaySettings, models: Mapping[str, ModelManifest],
     data_plane = DataPlane(
         validator=Validator(models, limits),
         cache=cache,
-        admission=Admission(settings.max_in_flight),
+        admission=Admission({Lane.FAST: settings.max_in_flight, Lane.SLOW: settings.max_slow_in_flight}),
         backend=backend,
         readiness=readiness,
         observer=Observer(metrics),
@@ -75,9 +76,8 @@ def build_backend(settings: GatewaySettings, models: Mapping[str, ModelManifest]
     """The backend that the settings name; raises ConfigError where its archives are not built."""
     if settings.backend == "torchserve":
         return TorchServeBackend(settings.torchserve_address, settings.torchserve_management_address)
-    archives: dict[str, Path] = {
-        name: settings.archives / name for name in sorted({model.archive for model in models.values()})
-    }
+    names = {archive_name(model.archive, lane) for model in models.values() for lane in Lane}
+    archives: dict[str, Path] = {name: settings.archives / name for name in sorted(names)}
     for folder in archives.values():
         if not (folder / "MAR-INF" / "MANIFEST.json").is_file():
             raise ConfigError(f"ATTENDANT_ARCHIVES: there is no archive {folder}; `make archive` builds it")

@@ -28,12 +28,12 @@ class Metrics:
             registry=registry,
         )
         self.in_flight = Gauge(
-            "attendant_in_flight", "Requests that the backend has now.", ["model"], registry=registry
+            "attendant_in_flight", "Requests that the backend has now.", ["model", "lane"], registry=registry
         )
         self.model_ready = Gauge(
             "attendant_model_ready",
-            "1 while the backend answers for the model.",
-            ["model"],
+            "1 while the backend answers for the model in that lane.",
+            ["model", "lane"],
             registry=registry,
         )
         self.cache_requests = Counter(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import structlog
 
 from attendant.errors import AttendantError
+from attendant.lanes import Lane, archive_name
 from attendant.manifest import ModelManifest
 from attendant.types import ModelDescription, Runtime
 from attendant.wire.envelope import Operation, Row
@@ -19,7 +20,10 @@ DESCRIBE_SECONDS = 5.0
 
 
 class Readiness:
-    """A model is ready once its archive has a worker and the worker has said where the model runs."""
+    """A model is ready once both its lanes have a worker and the fast one has said where the model runs.
+
+    After that the fast lane alone decides: a slow worker that died must not take the predictions along.
+    """
 
     def __init__(
         self, models: Mapping[str, ModelManifest], backend: Backend, health: Health, metrics: Metrics
@@ -29,6 +33,7 @@ class Readiness:
         self._health = health
         self._metrics = metrics
         self._runtimes: dict[str, Runtime] = {}  # of the models that are ready
+        self._once_ready: set[str] = set()
 
     def ready(self) -> bool:
         """Whether every model answers and the gateway still takes requests."""
@@ -53,28 +58,36 @@ class Readiness:
 
     async def poll(self) -> None:
         """Ask once."""
-        archives = sorted({model.archive for model in self._models.values()})
-        answers = await asyncio.gather(*(self._backend.ready(archive) for archive in archives))
-        up = dict(zip(archives, answers, strict=True))
-        await asyncio.gather(*(self._update(model, up[model.archive]) for model in self._models.values()))
+        lanes = sorted({(model.archive, lane) for model in self._models.values() for lane in Lane})
+        answers = await asyncio.gather(*(self._backend.ready(archive_name(*lane)) for lane in lanes))
+        up = dict(zip(lanes, answers, strict=True))
+        await asyncio.gather(
+            *(
+                self._update(model, fast=up[model.archive, Lane.FAST], slow=up[model.archive, Lane.SLOW])
+                for model in self._models.values()
+            )
+        )
         self._health.set("", self.ready())
 
-    async def _update(self, model: ModelManifest, up: bool) -> None:
+    async def _update(self, model: ModelManifest, *, fast: bool, slow: bool) -> None:
         before = model.name in self._runtimes
-        if not up:
+        if not fast:
             self._runtimes.pop(model.name, None)
-        elif not before:
+        elif not before and (slow or model.name in self._once_ready):
             await self._describe(model)
         ready = model.name in self._runtimes
+        if ready:
+            self._once_ready.add(model.name)
         if ready != before:
             log.info("model is ready" if ready else "model does not answer", model=model.name)
         self._health.set(model.name, ready)
-        self._metrics.model_ready.labels(model.name).set(ready)
+        self._metrics.model_ready.labels(model.name, Lane.FAST).set(fast)
+        self._metrics.model_ready.labels(model.name, Lane.SLOW).set(slow)
 
     async def _describe(self, model: ModelManifest) -> None:
         row = Row(Operation.DESCRIBE, model=model.name, version=model.default_version)
         try:
-            reply = await self._backend.call(model.archive, row, DESCRIBE_SECONDS)
+            reply = await self._backend.call(archive_name(model.archive, Lane.FAST), row, DESCRIBE_SECONDS)
         except AttendantError:
             return  # asked again at the next poll
         if reply.runtime is not None:

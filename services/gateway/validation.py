@@ -1,24 +1,21 @@
 """What can be told of a request before a model sees it. Every violation is reported at once; nothing is decoded."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from attendant.errors import (
-    AttendantError,
-    Reason,
-    Violation,
-    invalid,
-    method_not_available,
-    model_not_found,
-)
+from attendant.errors import AttendantError, Violation, invalid, method_not_available, model_not_found
 from attendant.manifest import ModelManifest, VersionManifest
-from attendant.v1 import explanation_pb2, instance_pb2, prediction_pb2
+from attendant.methods import ExplainOptions
+from attendant.types import Modality
+from attendant.v1 import instance_pb2, prediction_pb2
 from attendant.v1.service_pb2 import ExplainRequest, PredictRequest
+from attendant.wire.enums import MODALITY_TO_WIRE
 from attendant.wire.envelope import Operation, Row
-from attendant.wire.requests import CacheMode
+from attendant.wire.options import read_options, refusal
+from attendant.wire.requests import ATTENTION_ALONE, CacheMode
 from services.gateway.instances import Limits, instance_violations
 from services.gateway.observer import Observation
 
@@ -41,7 +38,7 @@ class Question:
     version: VersionManifest
     request_id: str
     instance: instance_pb2.Instance
-    options: explanation_pb2.ExplainOptions
+    options: ExplainOptions = ATTENTION_ALONE
     cache_mode: CacheMode = CacheMode.USE
 
     def row(self, budget: float) -> Row:
@@ -62,7 +59,7 @@ class Validator:
         self._parse(message, request)
         observed = observed or Observation(started=0.0)
         model, version = self._find(message, observed)
-        self._refuse(self._violations(message, model))
+        _refuse([*self._violations(message, model)])
         return Question(
             operation=Operation.PREDICT,
             request=request,
@@ -70,7 +67,6 @@ class Validator:
             version=version,
             request_id=observed.request_id,
             instance=message.instance,
-            options=explanation_pb2.ExplainOptions(),
         )
 
     def explain(self, request: bytes, observed: Observation | None = None) -> Question:
@@ -79,10 +75,20 @@ class Validator:
         self._parse(message, request)
         observed = observed or Observation(started=0.0)
         model, version = self._find(message, observed)
-        self._refuse([*self._violations(message, model), *_cache_mode_violations(message)])
         for option, _ in message.options.ListFields():
             if option.name not in model.methods:
                 raise method_not_available(model.name, option.name, model.methods)
+        violations = [
+            *self._violations(message, model),
+            *_cache_mode_violations(message),
+            *_absence_violations(message),
+            *_label_violations(message, model),
+        ]
+        try:
+            options = read_options(message.options)
+        except AttendantError as error:
+            violations += error.violations
+        _refuse(violations)
         return Question(
             operation=Operation.EXPLAIN,
             request=request,
@@ -90,7 +96,7 @@ class Validator:
             version=version,
             request_id=observed.request_id,
             instance=message.instance,
-            options=message.options,
+            options=options,
             cache_mode=CACHE_MODES[message.cache_mode],
         )
 
@@ -125,14 +131,36 @@ class Validator:
         if length > REQUEST_ID_BYTES:
             yield Violation("request_id", f"it has {length} bytes; at most {REQUEST_ID_BYTES} are taken")
 
-    @staticmethod
-    def _refuse(violations: Iterator[Violation] | list[Violation]) -> None:
-        found = tuple(violations)
-        if found:
-            sentences = (f"{violation.field}: {violation.description}" for violation in found)
-            raise AttendantError("; ".join(sentences), Reason.INVALID_INPUT, found)
+
+def _refuse(violations: Sequence[Violation]) -> None:
+    if violations:
+        raise refusal(violations)
 
 
 def _cache_mode_violations(message: ExplainRequest) -> Iterator[Violation]:
     if message.cache_mode not in CACHE_MODES:
         yield Violation("cache_mode", f"{message.cache_mode} is none of: {', '.join(map(str, CACHE_MODES))}")
+
+
+def _absence_violations(message: ExplainRequest) -> Iterator[Violation]:
+    """What is asked about a part that the tweet certainly lacks: from an image, attributes may yet be found."""
+    if message.instance.WhichOneof("instance") != "tweet":
+        return
+    tweet = message.instance.tweet
+    given = {
+        Modality.TEXT: bool(tweet.text.strip()),
+        Modality.IMAGE: bool(tweet.image),
+        Modality.ATTRIBUTE: bool(tweet.image or tweet.attributes),
+    }
+    for option, asked in message.options.ListFields():
+        for modality, there in given.items():
+            if not there and MODALITY_TO_WIRE[modality] in getattr(asked, "targets", ()):
+                yield Violation(f"options.{option.name}.targets", f"the tweet has no {modality}")
+    if message.options.HasField("box_alignment") and not tweet.image:
+        yield Violation("options.box_alignment", "boxes lie on an image, and the tweet has none")
+
+
+def _label_violations(message: ExplainRequest, model: ModelManifest) -> Iterator[Violation]:
+    label = message.options.class_activation.label
+    if label and label not in model.classes:
+        yield Violation("options.class_activation.label", f"it is none of: {', '.join(model.classes)}")

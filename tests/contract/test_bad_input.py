@@ -7,8 +7,15 @@ import pytest
 from evil_images import EVIL_IMAGES, Refused
 from google.rpc import error_details_pb2, status_pb2
 
-from attendant.methods import Method
-from attendant.types import Tweet, WarningCode
+from attendant.methods import (
+    Box,
+    BoxAlignmentOptions,
+    ErasureOptions,
+    ExplainOptions,
+    LeaveOneOutOptions,
+    PermutationOptions,
+)
+from attendant.types import Modality, Tweet, WarningCode
 from attendant.v1 import instance_pb2, service_pb2
 from attendant.wire.requests import encode_explain_request, encode_predict_request
 from attendant.wire.responses import decode_predict_response
@@ -126,11 +133,30 @@ def test_an_unknown_model_or_version_is_not_found(service, model, version, reaso
     assert refusal(service, request)[:2] == (grpc.StatusCode.NOT_FOUND, reason)
 
 
-@pytest.mark.parametrize("method", Method)
-def test_a_method_that_is_not_there_yet_is_named(service, method):
-    request = encode_explain_request("sarcasm", Tweet("a"), methods=[method])
-    code, reason, _ = refusal(service, request, "Explain")
-    assert (code, reason) == (grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_AVAILABLE")
+LINK_AND_WORD = Tweet("https://t.co/x1", attributes=("dog",))
+
+
+@pytest.mark.parametrize(
+    ("tweet", "options", "field"),
+    [
+        (Tweet("a"), ExplainOptions(permutation=PermutationOptions(samples=10**6)), "permutation.samples"),
+        (Tweet("a"), ExplainOptions(box_alignment=BoxAlignmentOptions((Box(0, 0, 1, 1),))), "box_alignment"),
+        # What only a worker can tell: a link is no text. Once in each lane.
+        (LINK_AND_WORD, ExplainOptions(erasure=ErasureOptions((Modality.TEXT,))), "erasure.targets"),
+        (
+            LINK_AND_WORD,
+            ExplainOptions(leave_one_out=LeaveOneOutOptions((Modality.TEXT,))),
+            "leave_one_out.targets",
+        ),
+    ],
+    ids=["range", "no image", "no text, fast", "no text, slow"],
+)
+def test_options_that_do_not_suit_the_tweet_are_refused(service, tweet, options, field):
+    request = encode_explain_request("sarcasm", tweet, options=options)
+    code, reason, fields = refusal(service, request, "Explain")
+    assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_INPUT")
+    assert fields == [f"options.{field}"]
+    assert still_answers(service)
 
 
 @dataclass

@@ -1,10 +1,16 @@
 """The embedded worker over a real socket: it serves what TorchServe serves, batches, and drains."""
 
 import asyncio
+import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
 
 import grpc
 import pytest
@@ -12,20 +18,23 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tiny_store import build_tiny_store
 
 from attendant.archive import build_archives
+from attendant.manifest import ManifestError, read_manifest, write_manifest
+from attendant.methods import ExplainOptions, GradientOptions, Method
 from attendant.torchserve.torchserve_pb2 import PredictionResponse, PredictionsRequest
 from attendant.types import Tweet
 from attendant.wire.envelope import Operation, Reply, Row
-from attendant.wire.requests import encode_predict_request
-from handlers.worker import Batcher, Context
+from attendant.wire.requests import encode_explain_request, encode_predict_request
+from attendant.wire.responses import decode_explain_response
+from handlers.priority import lower_priority
+from handlers.worker import Batcher, Context, open_archive
 
+GRADIENT = ExplainOptions(gradient=GradientOptions())
 METHOD = "/org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions"
 
 
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory):
-    root = tmp_path_factory.mktemp("w")
-    (archive,) = build_archives(build_tiny_store(root / "store"), root / "archives")
-    socket = f"unix:{root}/s"
+@contextmanager
+def running_worker(archive, socket):
+    """A worker process and a channel to it; in the end it is told to go."""
     process = subprocess.Popen(
         [sys.executable, "-m", "handlers.worker", "--archive", str(archive), "--socket", socket]
     )
@@ -36,12 +45,31 @@ def worker(tmp_path_factory):
     assert process.wait(20) == 0
 
 
-def call(channel, row, **kwargs):
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    root = tmp_path_factory.mktemp("w")
+    (archive,) = build_archives(build_tiny_store(root / "store"), root / "archives")
+    return archive
+
+
+@pytest.fixture(scope="module")
+def worker(archive):
+    with running_worker(archive, f"unix:{archive.parent}/fast") as running:
+        yield running
+
+
+def niceness(process) -> set[int]:
+    """Of each of its threads."""
+    threads = Path(f"/proc/{process.pid}/task").iterdir()
+    return {os.getpriority(os.PRIO_PROCESS, int(thread.name)) for thread in threads}
+
+
+def call(channel, row, timeout=30):
     predictions = channel.unary_unary(
         METHOD, PredictionsRequest.SerializeToString, PredictionResponse.FromString
     )
     request = PredictionsRequest(model_name="sarcasm", input=row.to_entries())
-    return Reply.from_bytes(predictions(request, timeout=30, **kwargs).prediction)
+    return Reply.from_bytes(predictions(request, timeout=timeout).prediction)
 
 
 def test_it_answers_and_says_what_it_runs_on(worker):
@@ -59,6 +87,77 @@ def test_it_is_healthy_once_it_serves(worker):
     _, channel = worker
     check = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
     assert check.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_every_thread_of_the_slow_lanes_worker_steps_back(worker, archive):
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    slow_archive = archive.with_name("sarcasm_slow")
+    with running_worker(slow_archive, f"unix:{archive.parent}/slow") as (process, channel):
+        request = encode_explain_request("sarcasm", Tweet("so much fun"), options=GRADIENT)
+        reply = call(channel, Row(Operation.EXPLAIN, request, "sarcasm", "1"))
+        assert decode_explain_response(reply.response).explanations.gradient
+        assert reply.explanation_seconds > 0
+        assert niceness(process) == {own + 10}
+    assert niceness(worker[0]) == {own}
+
+
+@pytest.mark.parametrize("call", ["getpriority", "setpriority"])
+def test_a_thread_that_ends_meanwhile_is_passed_over(monkeypatch, call):
+    ended, told = os.getpid(), set()
+
+    def answer(name):
+        def answered(_which, thread, *_niceness):
+            if (name, thread) == (call, ended):
+                raise ProcessLookupError
+            if name == "setpriority":
+                told.add(thread)
+            return 0
+
+        return answered
+
+    for name in ("getpriority", "setpriority"):
+        monkeypatch.setattr(os, name, answer(name))
+    done = threading.Event()
+    other = threading.Thread(target=done.wait, daemon=True)
+    other.start()
+    lower_priority(10)
+    done.set()
+    other.join()
+    assert other.native_id in told
+    assert ended not in told
+
+
+@pytest.mark.parametrize("methods", [(), tuple(Method)], ids=["none", "all"])
+def test_what_only_methods_read_is_read_before_it_serves(archive, tmp_path, methods):
+    """In the fast lane as in the slow one, where the model offers methods."""
+    broken = shutil.copytree(archive, tmp_path / "sarcasm")
+    write_manifest(broken / "sarcasm", replace(read_manifest(broken / "sarcasm"), methods=methods))
+    (broken / "sarcasm/1/typical.safetensors").write_bytes(b"changed")
+    with pytest.raises(ManifestError, match="typical") if methods else nullcontext():
+        open_archive(broken)
+
+
+HANDLER = """
+import time
+
+class Handler:
+    def initialize(self, context): ...
+
+    def handle(self, data, context):
+        time.sleep(60)
+"""
+
+
+def test_what_nobody_waits_for_does_not_hold_up_the_end(tmp_path):
+    (tmp_path / "MAR-INF").mkdir()
+    names = {"handler": "handler.py", "configFile": "model-config.yaml"}
+    (tmp_path / "MAR-INF/MANIFEST.json").write_text(json.dumps({"model": names}))
+    (tmp_path / "handler.py").write_text(HANDLER)
+    (tmp_path / "model-config.yaml").write_text("batchSize: 1")
+    with running_worker(tmp_path, f"unix:{tmp_path}/s") as (_, channel):
+        row = Row(Operation.PREDICT, b"", "sarcasm", "1")
+        with pytest.raises(grpc.RpcError, match="DEADLINE_EXCEEDED"):
+            call(channel, row, timeout=0.5)
 
 
 class Recorder:

@@ -5,50 +5,110 @@ from typing import Any
 
 import numpy as np
 import pytest
+from toy_explainable import ToyExplainable
 
-from attendant.errors import Reason, invalid
-from attendant.types import Attention, AttentionKind, AttentionVector, ModelRef, Outcome, Prediction, Runtime
+from attendant.errors import Reason, internal, invalid
+from attendant.lanes import Lane
+from attendant.methods import (
+    AdversarialOptions,
+    BoxAlignmentOptions,
+    ErasureOptions,
+    ExplainOptions,
+    Method,
+    PermutationOptions,
+)
+from attendant.results import ExplainResult
+from attendant.types import (
+    Attention,
+    AttentionKind,
+    AttentionVector,
+    ModelRef,
+    Outcome,
+    Prediction,
+    Runtime,
+    Tweet,
+    Warning_,
+)
 from attendant.wire.envelope import Operation, Reply, Row
+from attendant.wire.requests import encode_explain_request, encode_predict_request, read_tweet
 from attendant.wire.responses import decode_explain_response, decode_predict_response
-from handlers.batch import answer_batch
+from handlers import batch
+from handlers.batch import answer_batch, warm_up
+from services.gateway.lanes import FAST_METHODS, lane_of
+
+SECONDS = 30.0  # that a batch may take
+PERMUTATION = ExplainOptions(permutation=PermutationOptions())
+# More than any machine does in a second.
+ENDLESS = ExplainOptions(adversarial=AdversarialOptions(adversaries=20, steps=2_000))
 
 
 class Echo:
-    """Answers each instance with itself; `bad` is refused, `boom` breaks the whole forward pass."""
+    """Answers each tweet with its text.
+
+    `bad` is refused, `boom` breaks the whole forward pass, `lost` has no answer, what `garbled` has cannot be encoded.
+    """
 
     ref = ModelRef("echo", "1", "d")
     runtime = Runtime("cpu", "none", 1)
 
     def __init__(self) -> None:
-        self.batches: list[list[str]] = []
+        self.passes: list[tuple[str, list[str]]] = []
 
     def prepare(self, instance: Any) -> Any:
-        if instance == "bad":
+        text = instance.text
+        if text == "bad":
             raise invalid("instance", "bad")
-        if instance == "bug":
+        if text == "bug":
             raise RuntimeError("a bug while preparing")
-        return instance
+        return text
 
     def infer(self, prepared: Sequence[Any]) -> list[Outcome]:
-        self.batches.append(list(prepared))
+        self.passes.append(("infer", list(prepared)))
+        return self._answer(prepared)
+
+    def inspect(self, prepared: Sequence[Any]) -> list[tuple[Outcome, ToyExplainable]]:
+        self.passes.append(("inspect", list(prepared)))
+        subjects = [_Broken() if text == "broken" else ToyExplainable() for text in prepared]
+        return list(zip(self._answer(prepared), subjects, strict=True))
+
+    @staticmethod
+    def _answer(prepared: Sequence[Any]) -> list[Outcome]:
         if "boom" in prepared:
             raise RuntimeError("a bug in the model")
         vector = AttentionVector(AttentionKind.MODALITY, np.ones(1, np.float32))
-        return [Outcome(Prediction(text, 1.0, ()), Attention((vector,), ())) for text in prepared]
+        told = (Warning_("TOLD", "by the model"),)
+        labels = ["\ud800" if text == "garbled" else text for text in prepared if text != "lost"]
+        return [Outcome(Prediction(label, 1.0, ()), Attention((vector,), ()), told) for label in labels]
 
 
-def ask(model: Echo, *rows: Row) -> list[Reply]:
-    replies = answer_batch([row.to_entries() for row in rows], {("echo", "1"): model}, bytes.decode)
+class _Broken(ToyExplainable):
+    def attend(self, *_: Any) -> Any:
+        raise RuntimeError("a bug while explaining")
+
+
+def ask(model: Echo, *rows: Row, seconds: float = SECONDS) -> list[Reply]:
+    replies = answer_batch([row.to_entries() for row in rows], {("echo", "1"): model}, read_tweet, seconds)
     return [Reply.from_bytes(reply) for reply in replies]
 
 
 def row(text: str, operation: Operation = Operation.PREDICT, **kwargs: Any) -> Row:
-    return Row(operation, text.encode(), kwargs.pop("model", "echo"), kwargs.pop("version", "1"), **kwargs)
+    request = encode_predict_request("echo", Tweet(text))
+    return Row(operation, request, kwargs.pop("model", "echo"), kwargs.pop("version", "1"), **kwargs)
+
+
+def explained(text: str, options: ExplainOptions, budget: float | None = None) -> Row:
+    request = encode_explain_request("echo", Tweet(text), options=options)
+    return Row(Operation.EXPLAIN, request, "echo", "1", budget)
 
 
 def label(reply: Reply) -> str:
     assert reply.response is not None
     return decode_predict_response(reply.response).prediction.label
+
+
+def explanation(reply: Reply) -> ExplainResult:
+    assert reply.response is not None
+    return decode_explain_response(reply.response)
 
 
 def test_predict_explain_and_describe_share_a_batch():
@@ -58,9 +118,8 @@ def test_predict_explain_and_describe_share_a_batch():
     )
     assert label(predict) == "a"
     assert describe.runtime == model.runtime
-    assert explain.response is not None
-    assert decode_explain_response(explain.response).attention.vectors
-    assert model.batches == [["a", "b"]]
+    assert explanation(explain).attention.vectors
+    assert model.passes == [("infer", ["a", "b"])]
 
 
 @pytest.mark.parametrize(
@@ -69,25 +128,116 @@ def test_predict_explain_and_describe_share_a_batch():
         (row("bad"), Reason.INVALID_INPUT),
         (row("bug"), Reason.INTERNAL),
         (row("boom"), Reason.INTERNAL),
+        (row("lost"), Reason.INTERNAL),
+        (row("garbled"), Reason.INTERNAL),
+        (row("garbled", Operation.EXPLAIN), Reason.INTERNAL),
         (row("late", budget=-1.0), Reason.DEADLINE_EXCEEDED),
         (row("x", version="9"), Reason.VERSION_NOT_FOUND),
         (row("x", model="other"), Reason.VERSION_NOT_FOUND),
+        (Row(Operation.PREDICT, b"\xff", "echo", "1"), Reason.INVALID_INPUT),
+        (explained("boom", PERMUTATION), Reason.INTERNAL),
+        (explained("garbled", PERMUTATION), Reason.INTERNAL),
     ],
-    ids=["invalid", "bug in prepare", "bug in model", "late", "version", "model"],
+    ids=[
+        "invalid",
+        "bug in prepare",
+        "bug in model",
+        "no answer",
+        "prediction not encoded",
+        "attention not encoded",
+        "late",
+        "version",
+        "model",
+        "no message",
+        "inspected",
+        "explanation not encoded",
+    ],
 )
-def test_a_rows_failure_is_its_own(bad, reason):
+def test_a_rows_failure_is_its_own(bad, reason, caplog):
     first, failed, last = ask(Echo(), row("a"), bad, row("c"))
     assert (label(first), label(last)) == ("a", "c")
     assert failed.failure is not None
     assert failed.failure.reason is reason
+    assert bool(caplog.records) == (reason is Reason.INTERNAL)
     if reason is Reason.INTERNAL:
-        assert "bug" not in failed.failure.message
+        assert failed.failure.message == internal().message
 
 
 def test_entries_that_are_no_row_are_a_failure():
-    (reply,) = answer_batch([{"nonsense": b"1"}], {}, bytes.decode)
+    (reply,) = answer_batch([{"nonsense": b"1"}], {}, read_tweet, SECONDS)
     assert Reply.from_bytes(reply).failure is not None
 
 
 def test_an_empty_batch_has_no_replies():
-    assert answer_batch([], {}, bytes.decode) == []
+    assert answer_batch([], {}, read_tweet, SECONDS) == []
+
+
+def test_rows_that_ask_for_methods_share_a_pass_of_their_own_after_the_others():
+    model = Echo()
+    rows = (
+        explained("a", PERMUTATION),
+        row("b"),
+        explained("c", ExplainOptions(erasure=ErasureOptions())),
+        row("d", Operation.EXPLAIN),
+    )
+    replies = ask(model, *rows)
+    assert model.passes == [("infer", ["b", "d"]), ("inspect", ["a", "c"])]
+    assert label(replies[1]) == "b"
+    answers = [explanation(replies[position]) for position in (0, 2, 3)]
+    assert [answer.prediction.label for answer in answers] == ["a", "c", "d"]
+    assert [bool(answer.explanations.permutation) for answer in answers] == [True, False, False]
+    assert [bool(answer.explanations.erasure) for answer in answers] == [False, True, False]
+    assert [reply.explanation_seconds > 0 for reply in replies] == [True, False, True, False]
+    assert all(reply.inference_seconds > 0 for reply in replies)
+    assert not any(reply.truncated for reply in replies)
+
+
+def test_a_prediction_is_not_explained_whatever_its_request_says():
+    request = explained("a", PERMUTATION).request
+    model = Echo()
+    (reply,) = ask(model, Row(Operation.PREDICT, request, "echo", "1"))
+    assert label(reply) == "a"
+    assert model.passes == [("infer", ["a"])]
+
+
+@pytest.mark.parametrize("lane", Lane)
+def test_each_lane_is_warmed_up_with_what_it_answers(lane, monkeypatch):
+    asked = []
+    monkeypatch.setattr(batch, "explain", lambda _subject, options, _deadline: asked.append(options))
+    warm_up(Echo(), Tweet("a"), lane)
+    (options,) = asked
+    assert lane_of(options) is lane
+    box_alignment = {Method.BOX_ALIGNMENT}  # loads nothing
+    assert set(options.methods) == (FAST_METHODS if lane is Lane.FAST else set(Method)) - box_alignment
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (explained("b", ExplainOptions(box_alignment=BoxAlignmentOptions(()))), Reason.INVALID_INPUT),
+        (explained("broken", ExplainOptions(erasure=ErasureOptions())), Reason.INTERNAL),
+    ],
+    ids=["what the instance has not", "bug in a method"],
+)
+def test_a_row_that_cannot_be_explained_fails_alone(bad, reason):
+    first, failed, last = ask(Echo(), explained("a", PERMUTATION), bad, explained("c", PERMUTATION))
+    assert explanation(first).explanations.permutation
+    assert explanation(last).explanations.permutation
+    assert failed.failure is not None
+    assert failed.failure.reason is reason
+    assert "bug" not in failed.failure.message
+
+
+@pytest.mark.parametrize(
+    ("budget", "seconds"), [(0.3, SECONDS), (None, 0.3), (600.0, 0.3)], ids=["row", "no deadline", "worker"]
+)
+def test_an_explanation_ends_before_its_row_or_the_worker_is_given_up(budget, seconds):
+    ask(Echo(), explained("a", ENDLESS, 0.1))  # torch, which the toy is made of, takes its time at first
+    (reply,) = ask(Echo(), explained("a", ENDLESS, budget), seconds=seconds)
+    assert reply.truncated
+    assert reply.inference_seconds + reply.explanation_seconds < 0.3
+    answer = explanation(reply)
+    assert answer.attention.vectors
+    codes = [warning.code for warning in answer.warnings]
+    assert codes[0] == "TOLD"
+    assert "EXPLANATION_TRUNCATED" in codes

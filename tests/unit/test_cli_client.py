@@ -7,20 +7,49 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
 import pytest
-from canned_service import CannedService, explain_result, outcome, photograph, serving, status
+from canned_service import CannedService, explain_result, explained, outcome, photograph, serving, status
+from google.protobuf import json_format
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from attendant.cli import terminal
 from attendant.cli.documents import explain_document
 from attendant.cli.main import app
+from attendant.cli.marks import element, place
+from attendant.methods import (
+    Adversarial,
+    AdversarialOptions,
+    Box,
+    BoxAlignmentOptions,
+    ClassActivation,
+    ClassActivationOptions,
+    CrossModal,
+    CrossModalOptions,
+    ElementScores,
+    Erasure,
+    ErasureOptions,
+    ExplainOptions,
+    Gradient,
+    GradientOptions,
+    JointMask,
+    LeaveOneOutOptions,
+    Masking,
+    Method,
+    PermutationOptions,
+    RankedImportance,
+)
 from attendant.types import AttentionKind, Modality
-from attendant.v1 import prediction_pb2
+from attendant.v1 import prediction_pb2, service_pb2
+from attendant.wire.enums import MODALITY_TO_WIRE
+from attendant.wire.explanations import encode_explanations
+from attendant.wire.options import read_options
 
 NOWHERE = "127.0.0.1:1"
 
@@ -75,20 +104,58 @@ def test_explain_asks_for_what_the_options_say(address: str, service: CannedServ
         "--version",
         "2",
         "--method",
-        "permutation",
-        "--method",
         "erasure",
+        "--method",
+        "adversarial",
         "--no-cache",
     ]
     result = _run(address, "explain", "--text", "a", "--attribute", "sky", "--attribute", "sea", *options)
     assert result.exit_code == 0, result.output
     asked = service.requests[0]
     assert (asked.model, asked.version, list(asked.instance.tweet.attributes)) == ("m", "2", ["sky", "sea"])
-    assert asked.options.HasField("permutation")
-    assert asked.options.HasField("erasure")
+    assert read_options(asked.options) == ExplainOptions(
+        adversarial=AdversarialOptions(), erasure=ErasureOptions()
+    )
     assert asked.cache_mode == prediction_pb2.CACHE_MODE_BYPASS
     assert _run(address, "explain", "--text", "a", "--refresh").exit_code == 0
     assert service.requests[1].cache_mode == prediction_pb2.CACHE_MODE_REFRESH
+
+
+def test_the_options_of_methods_reach_those_that_have_them(address: str, service: CannedService) -> None:
+    options = (
+        "--all --target text --target attribute --samples 1000 --tolerance 0.01 --through-attention "
+        "--class sarcastic --adversaries 3 --steps 20 --epsilon 0.05 --masking zero --top-k 2 --visual-group "
+        "--box 0.1,0.2,0.3,0.4 --box 0,0,1,1 --seed 7"
+    )
+    result = _run(address, "explain", "--text", "a", *options.split())
+    assert result.exit_code == 0, result.output
+    targets = (Modality.TEXT, Modality.ATTRIBUTE)
+    assert read_options(service.requests[0].options) == ExplainOptions(
+        permutation=PermutationOptions(targets, samples=1000, tolerance=0.01, seed=7),
+        gradient=GradientOptions(through_attention=True),
+        class_activation=ClassActivationOptions("sarcastic"),
+        leave_one_out=LeaveOneOutOptions(targets),
+        adversarial=AdversarialOptions(targets, adversaries=3, steps=20, epsilon=0.05, seed=7),
+        erasure=ErasureOptions(targets),
+        cross_modal=CrossModalOptions(Masking.ZERO, top_k=2, visual_group=True, seed=7),
+        box_alignment=BoxAlignmentOptions((Box(0.1, 0.2, 0.3, 0.4), Box(0, 0, 1, 1)), seed=7),
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "methods"),
+    [
+        ([], ()),
+        (["--all"], tuple(Method)[:7]),
+        (["--box", "0,0,1,1"], (Method.BOX_ALIGNMENT,)),
+        (["--method", "gradient", "--method", "gradient"], (Method.GRADIENT,)),
+    ],
+)
+def test_which_methods_are_asked_for(
+    options: list[str], methods: tuple[Method, ...], address: str, service: CannedService
+) -> None:
+    assert _run(address, "explain", "--text", "a", *options).exit_code == 0
+    assert read_options(service.requests[0].options).methods == methods
 
 
 def test_explain_draws(address: str, photo: Path, tmp_path: Path) -> None:
@@ -185,6 +252,24 @@ def test_a_token_comes_from_its_file_or_the_environment(
         (["explain", "--text", "a", "--save", "no/such/folder/out.png"], "there is no folder"),
         (["explain", "--text", "a", "--refresh", "--no-cache"], "give one of them"),
         (["explain", "--text", "a", "--timeout", "0"], "--timeout"),
+        (
+            ["explain", "--text", "a", "--samples", "3"],
+            "--samples is about --method permutation, which is not",
+        ),
+        (
+            ["explain", "--text", "a", "--method", "gradient", "--target", "text"],
+            "--target is about --method permutation or leave_one_out or adversarial or erasure, which is not",
+        ),
+        (
+            ["explain", "--text", "a", "--method", "adversarial", "--visual-group"],
+            "--visual-group is about --method cross_modal",
+        ),
+        (["explain", "--text", "a", "--class", "x"], "--class is about --method class_activation"),
+        (["explain", "--text", "a", "--method", "box_alignment"], "box_alignment needs a box: give --box"),
+        (["explain", "--text", "a", "--box", "1,2,3"], "--box takes x,y,width,height"),
+        (["explain", "--text", "a", "--all", "--samples", "0"], "--samples"),
+        (["explain", "--text", "a", "--all", "--epsilon", "0"], "--epsilon"),
+        (["explain", "--text", "a", "--all", "--target", "visual"], "'text', 'image', 'attribute'"),
         (["explain", "--bogus"], "No such option: --bogus"),
         (["bogus"], "No such command"),
         (["--tls-key", __file__, "predict", "--text", "a"], "--tls-certificate and --tls-key go together"),
@@ -308,7 +393,7 @@ def _lines(answer: object, width: int = 80) -> list[str]:
     ],
 )
 def test_places_in_words(index: int, expected: str) -> None:
-    assert terminal.place(index, 14, 14) == expected
+    assert place(index, 14, 14) == expected
 
 
 def test_the_map_is_darkest_where_the_weight_is() -> None:
@@ -347,6 +432,144 @@ def test_no_escape_sequence_of_a_tweet_reaches_the_terminal(address: str) -> Non
     assert "[/b]:smile:" in result.stdout
 
 
+def _explained(width: int = 200, **changes: object) -> str:
+    """The terminal's words for every method; `changes` are what was computed otherwise."""
+    answer = outcome()
+    result = explain_result(answer, replace(explained(answer), **changes))
+    return "\n".join(_lines(terminal.explanation(result), width))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        r"text +moves the answer by 0\.\d{3} ± 0\.\d{3} on average \(95% sure: 0\.\d{3} to 0\.\d{3}\), changes",
+        r"changes the label in 3% of 10 shuffles",
+        r"attributes +moves the answer by .* of all 120 orders \(cut short by the deadline\)",
+        r"the inputs' weights +moves the answer",
+        r"agreement with attention: tau 0\.32 \(p = 0\.011\)",
+        r"Class activation +what speaks for “sarcastic”",
+        r"text +attention can look quite different \(JSD 0\.41\) with the same answer \(moved by 0\.008\), 4 of 5",
+        r"of it lies on “what”",
+        r"if the answer may move by 0\.05: JSD 0\.52",
+        r"attributes +none of 5 tries gave the same answer",
+        r"by 0\.05: none \(cut short by the deadline\)",
+        r"text +the label changes once the strongest 12% are erased",
+        r"image +the label stays, whatever is erased",
+        r"without the strongest 20% its probability falls by 0\.067 \(comprehensiveness\)",
+        r"image +text +\d+% .* row 1, column 1 \(upper left\) and 18 more +(yes|no)",
+        r"text +with both others taken away, its gradients change by \d+%, the label (stays|changes) and the prob",
+        r"its 20 strongest cells +0\.53",
+    ],
+)
+def test_methods_in_words(words: str) -> None:
+    assert re.search(words, _explained())
+
+
+@pytest.mark.parametrize("method", [Method.LEAVE_ONE_OUT, Method.CROSS_MODAL])
+def test_targets_that_the_deadline_came_before_are_said_to_be_missing(method: Method) -> None:
+    missing = "cut short by the deadline: the last inputs are missing"
+    assert missing not in _explained()
+    whole = getattr(explained(outcome()), method)
+    assert _explained(**{method: replace(whole, truncated=True)}).count(missing) == 1
+
+
+def test_joint_masks_in_words() -> None:
+    cross_modal = CrossModal((), (JointMask(Modality.IMAGE, 0.75, True, 0.31),), 0)
+    assert re.search(
+        r"image +with both others taken away, its gradients change by 75%, "
+        r"the label changes and the probability is 0\.31 *\n",
+        _explained(cross_modal=cross_modal),
+    )
+    assert "both others" not in _explained(cross_modal=replace(cross_modal, joint_masks=()))
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"), [([0.5], "not defined: one element"), ([0.5, 0.5], "not defined: all are equal")]
+)
+def test_an_agreement_that_is_not_defined_says_why(scores: list[float], words: str) -> None:
+    importance = RankedImportance(Modality.TEXT, np.array(scores, np.float32), None, None)
+    assert f"agreement with attention: {words}" in _explained(gradient=Gradient((importance,)))
+
+
+def test_a_probability_that_rises_and_an_attention_that_is_not_so_different() -> None:
+    answer = outcome()
+    curve, adversary = explained(answer).erasure.curves[0], explained(answer).adversarial.attentions[0]
+    text = _explained(
+        erasure=Erasure((replace(curve, comprehensiveness=(-0.25,) * 5),)),
+        adversarial=Adversarial((replace(adversary, max_jensen_shannon=0.01),), 0),
+    )
+    assert "its probability rises by 0.250 (comprehensiveness)" in text
+    assert "attention can look hardly different (JSD 0.01)" in text
+
+
+def test_a_map_without_any_activation_is_empty() -> None:
+    nothing = ElementScores(Modality.IMAGE, np.zeros(196, np.float32))
+    lines = _explained(class_activation=ClassActivation("sarcastic", (nothing,))).splitlines()
+    start = next(number for number, line in enumerate(lines) if "class activation ─" in line)
+    assert set(lines[start + 1 : start + 15]) == {f"│{' ' * 28}│"}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "image", "attributes"), [(("one",), False, ()), ((), True, ("sky",)), ((), False, ("a", "b"))]
+)
+def test_methods_over_what_there_is(
+    tokens: tuple[str, ...], image: bool, attributes: tuple[str, ...]
+) -> None:
+    answer = outcome(tokens=tokens, image=image, attributes=attributes)
+    text = "\n".join(_lines(terminal.explanation(explain_result(answer, explained(answer)))))
+    assert "Shuffled attention" in text
+    assert ("Attention and boxes" in text) == image
+
+
+def test_elements_have_names() -> None:
+    attention = outcome().attention
+    assert element(attention, Modality.TEXT, 2) == "great"
+    assert element(attention, Modality.IMAGE, 13) == "row 1, column 14 (upper right)"
+    assert element(attention, Modality.VISUAL, 13) == "row 1, column 14 (upper right)"
+    assert element(attention, Modality.VISUAL, 196) == "woman"
+    assert element(outcome(image=False).attention, Modality.IMAGE, 4) == "element 5"
+
+
+def test_no_escape_sequence_comes_by_way_of_a_method() -> None:
+    answer = outcome(tokens=("\x1b[2J", "\x07"), image=False, attributes=("\x1b]0;x",), label="\x1b[31m")
+    lines = _lines(terminal.explanation(explain_result(answer, explained(answer))))
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", "\n".join(lines))
+
+
+def test_every_number_of_a_method_is_in_its_document() -> None:
+    """What the document says is what the contract's own JSON says, which leaves out what is not defined."""
+    answer = outcome()
+    computed = explained(answer)
+    computed = replace(
+        computed,
+        leave_one_out=replace(computed.leave_one_out, truncated=True),
+        cross_modal=replace(computed.cross_modal, truncated=True),
+    )
+    document = explain_document(explain_result(answer, computed))["explanations"]
+    assert list(document) == list(Method)
+    message = service_pb2.ExplainResponse()
+    json_format.ParseDict(_without_names(document), message)
+    assert message == encode_explanations(computed)
+    assert explain_document(explain_result(answer))["explanations"] == {}
+    assert document["gradient"]["importances"][0]["kendall_tau"] is None
+    assert document["leave_one_out"]["truncated"]
+    assert [one["target"] for one in document["cross_modal"]["joint_masks"]] == ["text", "image", "attribute"]
+    assert document["permutation"]["impacts"][-1]["target"] is None
+
+
+def _without_names(value: Any) -> Any:
+    """Modalities as the contract has them."""
+    if isinstance(value, dict):
+        return {
+            key: MODALITY_TO_WIRE[None if one is None else Modality(one)]
+            if key in ("target", "masked")
+            else _without_names(one)
+            for key, one in value.items()
+        }
+    return [_without_names(one) for one in value] if isinstance(value, list) else value
+
+
 def test_the_document_is_plain_json() -> None:
-    document = explain_document(explain_result(outcome(image=False)))
+    answer = outcome(image=False)
+    document = explain_document(explain_result(answer, explained(answer)))
     assert json.loads(json.dumps(document, allow_nan=False)) == document

@@ -28,9 +28,18 @@ from attendant.channels import MAX_MESSAGE_BYTES
 from attendant.client import AsyncClient, CacheMode, Client, Explanation, ServiceError, Tls
 from attendant.errors import Reason, Violation
 from attendant.failures import from_rpc_error, from_status
-from attendant.methods import Method
+from attendant.methods import (
+    AdversarialOptions,
+    Box,
+    BoxAlignmentOptions,
+    ExplainOptions,
+    GradientOptions,
+    Method,
+    PermutationOptions,
+)
 from attendant.types import CacheStatus, Modality, Tweet
 from attendant.v1 import prediction_pb2
+from attendant.wire.options import read_options
 from attendant.wire.statuses import Status
 
 CERTIFICATES = Path(__file__).parents[1] / "data" / "tls"
@@ -114,6 +123,59 @@ def test_methods_and_cache_mode_reach_the_service(client: Client, service: Canne
     options = service.requests[0].options
     assert [options.HasField(name) for name in ("permutation", "erasure", "gradient")] == [True, True, False]
     assert service.requests[0].cache_mode == prediction_pb2.CACHE_MODE_REFRESH
+
+
+def test_methods_are_asked_for_with_their_defaults_and_options_as_they_are(
+    client: Client, service: CannedService
+) -> None:
+    mine = ExplainOptions(
+        permutation=PermutationOptions(samples=1000, seed=7),
+        box_alignment=BoxAlignmentOptions((Box(0.1, 0.2, 0.3, 0.4),)),
+    )
+    client.explain(text="a", methods=iter(["gradient", Method.PERMUTATION]))
+    client.explain(text="a", options=mine)
+    list(client.explain_many([Tweet("a")], options=mine))
+    client.explain(text="a")
+    asked = [read_options(request.options) for request in service.requests]
+    default = ExplainOptions(permutation=PermutationOptions(), gradient=GradientOptions())
+    nothing = ExplainOptions()
+    assert asked == [default, mine, nothing, mine, nothing]  # the third stands for the stream itself
+
+
+def test_explanations_come_back(client: Client) -> None:
+    explained = client.explain(text="a b", methods=[Method.PERMUTATION]).explanations
+    assert explained.permutation is not None
+    assert {impact.target for impact in explained.permutation.impacts} == {Modality.TEXT, None}
+    assert explained.gradient is None
+
+
+def test_methods_or_options_but_boxes_only_with_options(client: Client, service: CannedService) -> None:
+    with pytest.raises(ValueError, match="give methods=, for their default options, or options=, not both"):
+        client.explain(text="a", methods=[Method.GRADIENT], options=ExplainOptions())
+    with pytest.raises(ValueError, match="box_alignment needs boxes: give options="):
+        client.explain(text="a", methods=[Method.BOX_ALIGNMENT])
+    with pytest.raises(ValueError, match="'guess' is not a valid Method"):
+        client.explain(text="a", methods=["guess"])
+    with pytest.raises(ValueError, match="needs boxes"):
+        list(client.explain_many([Tweet("a")], methods=[Method.BOX_ALIGNMENT]))
+    assert [request for request in service.requests if request.HasField("instance")] == []
+
+
+def test_a_zero_is_refused_as_the_service_refuses_options(client: Client, service: CannedService) -> None:
+    options = ExplainOptions(permutation=PermutationOptions(samples=0))
+    with pytest.raises(ServiceError) as caught:
+        client.explain(text="a", options=options)
+    error = caught.value
+    assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, Reason.INVALID_INPUT)
+    assert error.violations == (Violation("options.permutation.samples", "it is 0; 1 to 100,000 are taken"),)
+    assert error.remedy
+    with pytest.raises(ServiceError, match=r"epsilon: it is 0; more than 0"):
+        list(
+            client.explain_many(
+                [Tweet("a")], options=ExplainOptions(adversarial=AdversarialOptions(epsilon=0))
+            )
+        )
+    assert [request for request in service.requests if request.HasField("instance")] == []
 
 
 def test_list_models(client: Client) -> None:

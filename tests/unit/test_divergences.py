@@ -10,7 +10,12 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.stats import entropy as scipy_entropy
 
-from attendant.statistics.divergences import entropy, jensen_shannon
+from attendant.statistics.divergences import (
+    entropy,
+    jensen_shannon,
+    pairwise_jensen_shannon,
+    total_variation,
+)
 
 positive = st.floats(1e-6, 1.0)
 
@@ -56,3 +61,36 @@ def test_what_cannot_be_compared_is_refused() -> None:
         jensen_shannon([])
     with pytest.raises(ValueError, match="same shape"):
         jensen_shannon([[1.0], [0.5, 0.5]])
+
+
+@given(distributions(2))
+def test_pairs_are_the_general_divergence_of_two(vectors: list[NDArray[np.float64]]) -> None:
+    assert pairwise_jensen_shannon(*vectors) == pytest.approx(jensen_shannon(vectors), abs=1e-12)
+
+
+def test_pairs_broadcast() -> None:
+    rows = np.random.default_rng(0).dirichlet(np.ones(6), size=(4, 3))
+    found = pairwise_jensen_shannon(rows[:, :, None], rows[:, None])
+    assert found.shape == (4, 3, 3)
+    for i, j, k in np.ndindex(found.shape):
+        assert found[i, j, k] == pytest.approx(jensen_shannon([rows[i, j], rows[i, k]]), abs=1e-12)
+
+
+def test_pairs_of_float32_stay_in_range() -> None:
+    third = np.float32([1 / 3, 1 / 3, 1 / 3])
+    assert pairwise_jensen_shannon(third, third) == 0
+    assert pairwise_jensen_shannon(np.float32([1.0000001, 0]), np.float32([0, 1.0000001])) <= math.log(2)
+
+
+@given(distributions(2))
+def test_total_variation_is_the_largest_difference_of_any_event(vectors: list[NDArray[np.float64]]) -> None:
+    first, second = vectors
+    expected = (first - second)[first > second].sum()
+    assert total_variation(first, second) == pytest.approx(expected, abs=1e-12)
+    assert 0 <= total_variation(first, second) <= 1
+
+
+def test_total_variation_broadcasts() -> None:
+    found = total_variation([[0.5, 0.5], [1, 0], [0, 1]], [0.5, 0.5])
+    np.testing.assert_allclose(found, [0, 0.5, 0.5])
+    assert total_variation([0.3, 0.7], [0.1, 0.9]) == pytest.approx(0.2)

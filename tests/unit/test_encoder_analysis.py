@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attendant.analysis.encoder import Classifier, agreement, compare, cosine, coverage
+from attendant.analysis.encoder import Classifier, agreement, compare, coverage
+from attendant.statistics.similarities import cosine
 
 CLASSES, WIDTH, REGIONS = 9, 6, 196
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attendant.statistics.intervals import bootstrap, correlation, mean, proportion
+from attendant.statistics.intervals import bootstrap, correlation, mean, proportion, student
 
 
 def test_wilson_by_hand():
@@ -68,3 +68,24 @@ def test_fisher_by_hand():
     half = 1.959964 / np.sqrt(17)
     assert found.value == pytest.approx(r)
     assert found.interval == pytest.approx((np.tanh(np.arctanh(r) - half), np.tanh(np.arctanh(r) + half)))
+
+
+def test_student_by_hand():
+    # t at 97.5 %: 2.262157 with 9 degrees of freedom
+    found = student(0.3, 0.1, 9)
+    assert found.value == 0.3
+    assert found.interval == pytest.approx((0.3 - 0.2262157, 0.3 + 0.2262157), abs=1e-6)
+    assert student(0.3, 0.1, 10**6).high == pytest.approx(0.3 + 0.1959964, abs=1e-5)
+
+
+def test_student_without_error_is_the_mean():
+    assert student(0.3, 0.0, 1).interval == (0.3, 0.3)
+
+
+def test_student_covers_the_mean_of_normal_values():
+    values = np.random.default_rng(5).normal(1, 2, (2000, 5))
+    errors = values.std(axis=1, ddof=1) / np.sqrt(5)
+    found = [student(row.mean(), error, 4) for row, error in zip(values, errors, strict=True)]
+    assert np.mean([interval.low <= 1 <= interval.high for interval in found]) == pytest.approx(
+        0.95, abs=0.015
+    )

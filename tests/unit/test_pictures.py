@@ -6,7 +6,7 @@ import warnings
 import matplotlib as mpl
 import numpy as np
 import pytest
-from canned_service import ATTRIBUTES, TOKENS, explain_result, outcome, photograph
+from canned_service import ATTRIBUTES, TOKENS, explain_result, explained, outcome, photograph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
@@ -14,9 +14,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from PIL import Image
 
+from attendant.methods import ClassActivation, ElementScores, Explanations, Method, Permutation
 from attendant.pictures.explanation import draw, render
-from attendant.pictures.style import WIDTH, fitted, font, ink_on, printable, text_width
-from attendant.pictures.views import View, modality_weights, score, views
+from attendant.pictures.impacts import Impacts
+from attendant.pictures.style import WIDTH, Page, fitted, font, ink_on, printable, text_width
+from attendant.pictures.views import View, compared, modality_weights, score, views
 from attendant.types import AttentionKind, Modality, Prediction
 
 LONG = tuple(f"word{number}" for number in range(75))
@@ -61,9 +63,91 @@ def test_a_picture_has_what_the_answer_has_and_nothing_outside_its_edges(
     _assert_within_the_page(figure)
 
 
+METHODS = {
+    (Method.PERMUTATION,): {"Shuffled attention"},
+    (Method.GRADIENT,): {"Beyond attention", "Words by method", "Image by method", "Attributes by method"},
+    (Method.CLASS_ACTIVATION,): {
+        "Beyond attention",
+        "Words by method",
+        "Image by method",
+        "Attributes by method",
+    },
+    (Method.ERASURE,): {"Erasure"},
+    (Method.CROSS_MODAL, Method.BOX_ALIGNMENT): set(),
+    tuple(Method): {
+        "Shuffled attention",
+        "Beyond attention",
+        "Words by method",
+        "Image by method",
+        "Attributes by method",
+        "Erasure",
+    },
+}
+
+
+@pytest.mark.parametrize("methods", METHODS)
+@pytest.mark.parametrize(
+    ("tokens", "image", "attributes"),
+    [(TOKENS, True, ATTRIBUTES), (("one",), False, ()), ((), True, ATTRIBUTES[:1])],
+)
+def test_a_picture_has_a_section_for_what_was_computed(
+    methods: tuple[Method, ...], tokens: tuple[str, ...], image: bool, attributes: tuple[str, ...]
+) -> None:
+    answer = outcome(tokens=tokens, image=image, attributes=attributes)
+    figure = draw(explain_result(answer, explained(answer, methods)), photograph())
+    absent = {"Words by method"} if not tokens else set()
+    absent |= set() if image else {"Image by method"}
+    absent |= set() if attributes else {"Attributes by method"}
+    every = set().union(*METHODS.values())
+    assert {text for text in _texts(figure) if text in every} == METHODS[methods] - absent
+    _assert_within_the_page(figure)
+    figure.canvas.draw()
+
+
+def test_methods_are_drawn_beside_attention_as_shares() -> None:
+    answer = outcome()
+    computed = explained(answer)
+    shown = compared(computed, explain_result(answer).attention, Modality.TEXT)
+    assert [view.name for view in shown] == [
+        "attention",
+        "gradients",
+        "one left out",
+        "class activation",
+        "other attention",
+    ]
+    assert [view.main for view in shown] == [True, False, False, False, False]
+    np.testing.assert_allclose([view.weights.sum() for view in shown], 1, rtol=1e-5)
+    assert shown[1].weights.argmax() == computed.gradient.importances[0].scores.argmax()
+    without = compared(computed, explain_result(answer).attention, Modality.ATTRIBUTE)
+    assert "other attention" not in [view.name for view in without]  # none gave the same answer
+    assert compared(Explanations(), explain_result(answer).attention, Modality.TEXT) == ()
+
+
+def test_nothing_found_is_drawn_as_nothing() -> None:
+    nothing = ClassActivation("sarcastic", (ElementScores(Modality.IMAGE, np.zeros(196, np.float32)),))
+    figure = draw(explain_result(outcome(), Explanations(class_activation=nothing)))
+    frames = [[patch for patch in axes.patches if isinstance(patch, Rectangle)] for axes in figure.axes]
+    assert [len(found) for found in frames] == [1, 1, 1, 1, 1, 0]
+    assert "strongest cell 0.0% (evenly spread: 0.5%)" in _texts(figure)
+
+
+def test_an_interval_is_drawn_around_its_impact_and_only_where_shuffles_were_drawn() -> None:
+    sampled, exhaustive = explained(outcome(image=False, attributes=())).permutation.impacts
+    section, figure = Impacts(Permutation((sampled, exhaustive), 0)), Figure()
+    section.draw(Page(figure, section.height), 0.0)
+    whole, bar, line, low, high, *rest = figure.artists
+    assert len(rest) == 2  # a bar and its background
+    scale = bar.get_width() / sampled.impact
+    assert whole.get_width() == pytest.approx(max(sampled.interval[1], exhaustive.impact) * scale)
+    assert line.get_width() == pytest.approx((sampled.interval[1] - sampled.interval[0]) * scale)
+    for end, bound in zip((low, high), sampled.interval, strict=True):
+        middle = end.get_x() + end.get_width() / 2
+        assert middle - bar.get_x() == pytest.approx(bound * scale)
+
+
 def test_no_two_texts_overlap() -> None:
     answer = outcome(tokens=LONG, attributes=("m" * 64, *ATTRIBUTES[1:]), label="m" * 60)
-    figure = draw(explain_result(answer), photograph())
+    figure = draw(explain_result(answer, explained(answer)), photograph())
     extents = [text.get_window_extent().padded(-0.5) for text in figure.texts]
     for number, extent in enumerate(extents):
         for other in range(number):
@@ -147,7 +231,7 @@ def test_any_text_can_be_drawn(tokens: list[str], warning: str) -> None:
     answer = outcome(
         tokens=tuple(tokens), image=False, attributes=tuple(tokens[:5]), warning=warning, label=tokens[0]
     )
-    figure = draw(explain_result(answer))
+    figure = draw(explain_result(answer, explained(answer)))
     _assert_within_the_page(figure)
     figure.canvas.draw()
 

@@ -11,7 +11,7 @@ from services.stack.torchserve import NoArchiveError, find_archives, torchserve
 
 @pytest.fixture
 def store(tmp_path):
-    for name in ("sdc", "sarcasm"):
+    for name in ("sdc", "sarcasm", "sarcasm_slow"):
         (tmp_path / "store" / name / "MAR-INF").mkdir(parents=True)
         (tmp_path / "store" / name / "MAR-INF" / "MANIFEST.json").write_text("{}")
     (tmp_path / "store" / "sarcasm.mar").write_text("")
@@ -36,7 +36,7 @@ def read_properties(program) -> dict[str, str]:
 
 
 def test_every_unpacked_archive_is_loaded_once(program, store):
-    assert read_properties(program)["load_models"] == "sarcasm,sdc"
+    assert read_properties(program)["load_models"] == "sarcasm,sarcasm_slow,sdc"
 
 
 def test_an_empty_store_says_what_to_do(tmp_path):
@@ -72,8 +72,9 @@ def test_java_is_started_itself_and_has_a_temporary_folder_of_its_own(program, t
     assert program.folder == tmp_path / "scratch"
 
 
-def test_no_telemetry_from_workers(program):
+def test_workers_send_no_telemetry_and_do_not_spin(program):
     assert program.environment["ORT_DISABLE_TELEMETRY"] == "1"
+    assert program.environment["OMP_WAIT_POLICY"] == "PASSIVE"
     assert program.environment["PATH"] == os.environ["PATH"]
 
 

@@ -30,13 +30,26 @@ from attendant.statistics.summaries import (
 from attendant.types import MODALITIES, REGIONS, AttentionKind, AttentionSummary, Modality
 
 
+def of_one(weights) -> AttentionSummary:
+    (summary,) = summarise([weights])
+    return summary
+
+
+def test_each_vector_is_summarised_as_if_it_were_alone():
+    rng = np.random.default_rng(0)
+    vectors = [rng.dirichlet(np.ones(length)).astype(np.float32) for length in (1, 3, 196, 5, 2, 40)]
+    for summary, vector in zip(summarise(vectors), vectors, strict=True):
+        approximately(summary, of_one(vector))
+    assert summarise([]) == []
+
+
 def approximately(summary: AttentionSummary, expected: AttentionSummary) -> None:
     for name, value in vars(expected).items():
         assert getattr(summary, name) == pytest.approx(value, abs=1e-12), name
 
 
 def test_one_element() -> None:
-    approximately(summarise([1.0]), AttentionSummary(0.0, 1.0, 1.0, 0, 1.0, 1, 0.0))
+    approximately(of_one([1.0]), AttentionSummary(0.0, 1.0, 1.0, 0, 1.0, 1, 0.0))
 
 
 @pytest.mark.parametrize("length", [2, 5, 75, 196])
@@ -51,21 +64,21 @@ def test_uniform(length: int) -> None:
         nnz=length if share > 0.01 else 0,
         dist=math.sqrt(1 - share),
     )
-    approximately(summarise(np.full(length, share)), expected)
+    approximately(of_one(np.full(length, share)), expected)
 
 
 def test_all_on_one_element() -> None:
     expected = AttentionSummary(0.0, 0.25, 1.0, 2, 1.0, 1, 0.0)
-    approximately(summarise([0, 0, 1, 0]), expected)
+    approximately(of_one([0, 0, 1, 0]), expected)
 
 
 def test_half_and_half() -> None:
     expected = AttentionSummary(0.5, 0.5, 0.5, 1, 1.0, 2, math.sqrt(0.5))
-    approximately(summarise([0, 0.5, 0.5, 0]), expected)
+    approximately(of_one([0, 0.5, 0.5, 0]), expected)
 
 
 def test_a_weight_at_the_threshold_does_not_count() -> None:
-    assert summarise([0.01, 0.011, 0.979]).nnz == 2
+    assert of_one([0.01, 0.011, 0.979]).nnz == 2
 
 
 positive = arrays(np.float64, st.integers(1, 200), elements=st.floats(1e-6, 1.0))
@@ -75,7 +88,7 @@ positive = arrays(np.float64, st.integers(1, 200), elements=st.floats(1e-6, 1.0)
 def test_by_definition(rows: NDArray[np.float64]) -> None:
     alpha = rows / rows.sum()
     length = alpha.size
-    summary = summarise(alpha)
+    summary = of_one(alpha)
     nats = scipy_entropy(alpha)
     if length > 1:
         assert summary.entropy_ratio == pytest.approx(nats / math.log(length), abs=1e-9)
@@ -89,7 +102,7 @@ def test_by_definition(rows: NDArray[np.float64]) -> None:
 @given(positive)
 def test_order_matters_only_to_where_the_largest_is(rows: NDArray[np.float64]) -> None:
     alpha = (rows / rows.sum()).astype(np.float32)
-    before, after = summarise(alpha), summarise(alpha[::-1])
+    before, after = of_one(alpha), of_one(alpha[::-1])
     for name in ("entropy_ratio", "effective_support", "max_weight", "top5_mass", "nnz", "dist"):
         assert getattr(before, name) == pytest.approx(getattr(after, name), abs=1e-12), name
     assert 0 <= before.entropy_ratio <= 1
@@ -100,7 +113,7 @@ def test_order_matters_only_to_where_the_largest_is(rows: NDArray[np.float64]) -
 @pytest.mark.parametrize("bad", [[], [[0.5, 0.5]], 1.0])
 def test_what_is_not_a_vector_is_refused(bad: object) -> None:
     with pytest.raises(ValueError, match="one vector"):
-        summarise(bad)
+        of_one(bad)
 
 
 LENGTHS = {TEXT: 20, IMAGE: REGIONS, ATTRIBUTE: 5}
@@ -190,7 +203,7 @@ def test_samples_are_the_summaries_of_every_vector(modalities: tuple[Modality, .
     samples = sample([attention], [0.5])
     assert modalities_of(attention) == modalities
     for stream in streams(modalities):
-        if stream.statistic not in vars(summarise([1.0])):
+        if stream.statistic not in vars(of_one([1.0])):
             continue
         if stream.target == FUSION:
             weights = attention.find(AttentionKind.MODALITY).weights
@@ -199,7 +212,7 @@ def test_samples_are_the_summaries_of_every_vector(modalities: tuple[Modality, .
             weights = attention.find(AttentionKind.REPRESENTATION_MEAN, stream.target).weights
         else:
             weights = attention.find(AttentionKind.REPRESENTATION, stream.target, stream.source).weights
-        expected = getattr(summarise(weights), stream.statistic)
+        expected = getattr(of_one(weights), stream.statistic)
         found = value(samples, stream.statistic, stream.target, stream.source)
         if stream.statistic is Statistic.ENTROPY_RATIO and len(weights) == 1:
             assert math.isnan(found)

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attendant.errors import AttendantError, Reason, Violation, invalid
-from attendant.methods import Method
+from attendant.methods import (
+    BoxAlignment,
+    ErasureOptions,
+    ExplainOptions,
+    Explanations,
+    Method,
+    PermutationOptions,
+)
 from attendant.types import (
     MODALITIES,
     Attention,
@@ -29,7 +36,14 @@ from attendant.types import (
 )
 from attendant.v1 import explanation_pb2, service_pb2
 from attendant.wire.envelope import Operation, Reply, Row
-from attendant.wire.requests import CacheMode, decode_tweet, encode_explain_request, encode_predict_request
+from attendant.wire.options import read_options
+from attendant.wire.requests import (
+    CacheMode,
+    decode_request,
+    encode_explain_request,
+    encode_predict_request,
+    read_tweet,
+)
 from attendant.wire.responses import (
     decode_explain_response,
     decode_models,
@@ -69,8 +83,11 @@ tweets = st.builds(Tweet, st.text(), st.binary(), st.lists(st.text()).map(tuple)
 
 @given(tweets)
 def test_a_tweet_survives_both_requests(tweet):
-    assert decode_tweet(encode_predict_request("m", tweet)) == tweet
-    assert decode_tweet(encode_explain_request("m", tweet, methods=list(Method))) == tweet
+    options = ExplainOptions(permutation=PermutationOptions(samples=7, seed=3))
+    assert read_tweet(decode_request(encode_predict_request("m", tweet))) == tweet
+    message = decode_request(encode_explain_request("m", tweet, options=options))
+    assert read_tweet(message) == tweet
+    assert read_options(message.options) == options
 
 
 def test_every_method_is_a_field_of_the_options_and_of_the_response():
@@ -78,7 +95,9 @@ def test_every_method_is_a_field_of_the_options_and_of_the_response():
     assert names == set(Method)
     assert names <= {field.name for field in service_pb2.ExplainResponse.DESCRIPTOR.fields}
     message = service_pb2.ExplainRequest.FromString(
-        encode_explain_request("m", Tweet("a"), methods=[Method.ERASURE], cache_mode=CacheMode.BYPASS)
+        encode_explain_request(
+            "m", Tweet("a"), options=ExplainOptions(erasure=ErasureOptions()), cache_mode=CacheMode.BYPASS
+        )
     )
     assert [field.name for field, _ in message.options.ListFields()] == ["erasure"]
     assert message.cache_mode == service_pb2.ExplainRequest(cache_mode="CACHE_MODE_BYPASS").cache_mode
@@ -87,7 +106,7 @@ def test_every_method_is_a_field_of_the_options_and_of_the_response():
 @pytest.mark.parametrize("request_bytes", [b"\xff\xff\xff", service_pb2.ExplainRequest().SerializeToString()])
 def test_what_is_no_tweet_is_refused(request_bytes):
     with pytest.raises(AttendantError) as caught:
-        decode_tweet(request_bytes)
+        read_tweet(decode_request(request_bytes))
     assert caught.value.reason is Reason.INVALID_INPUT
 
 
@@ -103,11 +122,13 @@ def test_a_predict_response_survives():
 
 
 def test_an_explain_response_survives():
-    worker = encode_explain_response(outcome(), REF)
+    computed = Explanations(box_alignment=BoxAlignment(0.5, 0.25, 0.125, 7))
+    worker = encode_explain_response(outcome(), REF, computed)
     response = finish_explain_response(worker, TIMING, "r1", CacheStatus.HIT)
     assert response.startswith(worker)
     result = decode_explain_response(response)
     assert result.cache is CacheStatus.HIT
+    assert result.explanations == computed
     assert result.attention.axes == outcome().attention.axes
     for sent, received in zip(outcome().attention.vectors, result.attention.vectors, strict=True):
         assert (sent.kind, sent.target, sent.source) == (received.kind, received.target, received.source)

@@ -6,7 +6,7 @@ from attendant.wire.envelope import Reply, Row
 
 
 class Backend(Protocol):
-    """Answers rows. An archive is a family of models that share a handler and its workers."""
+    """Answers rows. An archive is one lane of a family of models that share a handler; it has a worker of its own."""
 
     async def start(self) -> None:
         """Begin; does not wait until the models answer."""

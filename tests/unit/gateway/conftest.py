@@ -67,6 +67,7 @@ async def running_gateway(models=None, **settings) -> AsyncIterator[Running]:
             yield running
         finally:
             worker.gate.set()
+            worker.slow_gate.set()
             if not running.drained:
                 with patch("services.gateway.server.PAUSE_SECONDS", 0):
                     await server.drain()

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attendant.v1.explanation_pb2 import ExplainOptions, PermutationOptions
+from attendant.methods import ErasureOptions, ExplainOptions, PermutationOptions
 from attendant.v1.instance_pb2 import Instance, Tweet
 from services.gateway.cache import ENTRY_OVERHEAD, LruCache, explanation_key
 
@@ -80,6 +80,7 @@ QUESTIONS = st.tuples(
             ExplainOptions(permutation=PermutationOptions()),
             ExplainOptions(permutation=PermutationOptions(seed=1)),
             ExplainOptions(permutation=PermutationOptions(modality=False)),
+            ExplainOptions(erasure=ErasureOptions()),
         ]
     ),
 )

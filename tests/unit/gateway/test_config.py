@@ -23,6 +23,7 @@ def test_the_defaults_are_a_local_service():
     assert (settings.grpc_host, settings.grpc_port) == ("127.0.0.1", 50051)
     assert (settings.http_host, settings.http_port) == ("127.0.0.1", 8000)
     assert settings.backend == "torchserve"
+    assert settings.max_slow_in_flight == 8  # a request behind them has its answer within 10 s
 
 
 def test_the_environment_sets_them(monkeypatch):
@@ -61,6 +62,7 @@ def test_variables_of_other_commands_are_left_alone(monkeypatch, variable):
         ("ATTENDANT_GRPC_PORT", "70000", "less than or equal to 65535"),
         ("ATTENDANT_BACKEND", "magic", "'torchserve' or 'embedded'"),
         ("ATTENDANT_MAX_IN_FLIGHT", "0", "greater than or equal to 1"),
+        ("ATTENDANT_MAX_SLOW_IN_FLIGHT", "0", "greater than or equal to 1"),
         ("ATTENDANT_CACHE_TTL_SECONDS", "nan", "finite number"),
         ("ATTENDANT_DRAIN_SECONDS", "-1", "greater than 0"),
         ("ATTENDANT_TORCHSERVE_ADDRESS", "nowhere", "pattern"),

@@ -2,9 +2,18 @@ import asyncio
 
 import grpc
 import pytest
+from fake_worker import RUNTIME
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from prometheus_client import CollectorRegistry
+from sample_models import MODELS
+
+from attendant.lanes import Lane, archive_name
+from attendant.wire.envelope import Reply
+from services.gateway.health import Health
+from services.gateway.metrics import Metrics
+from services.gateway.readiness import Readiness
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 UNKNOWN = HealthCheckResponse.SERVICE_UNKNOWN
@@ -30,6 +39,39 @@ async def test_each_model_and_all_of_them_follow_the_workers(gateway, name):
     await until(gateway, name, NOT_SERVING)
     gateway.worker.worker_status = "READY"
     await until(gateway, name, SERVING)
+
+
+class Lanes:
+    """A backend whose lanes of `sarcasm` answer while they are `up`."""
+
+    def __init__(self):
+        self.up = set()
+
+    async def ready(self, archive):
+        return archive in {archive_name("sarcasm", lane) for lane in self.up}
+
+    async def call(self, archive, row, timeout):  # noqa: ASYNC109 - the protocol's
+        return Reply(runtime=RUNTIME)
+
+
+async def test_a_model_waits_for_its_slow_lane_once_and_from_then_on_does_without():
+    backend, metrics = Lanes(), Metrics(CollectorRegistry())
+    readiness = Readiness({"sarcasm": MODELS["sarcasm"]}, backend, Health(["sarcasm"]), metrics)
+    for up, ready in (
+        ({Lane.SLOW}, False),
+        ({Lane.FAST}, False),  # not before both have been there
+        ({Lane.FAST, Lane.SLOW}, True),
+        ({Lane.FAST}, True),  # the slow worker died
+        (set(), False),  # and the fast one missed a probe
+        ({Lane.FAST}, True),
+        ({Lane.SLOW}, False),
+    ):
+        backend.up = up
+        await readiness.poll()
+        assert readiness.ready() == ready
+        for lane in Lane:
+            labels = {"model": "sarcasm", "lane": lane}
+            assert metrics.registry.get_sample_value("attendant_model_ready", labels) == (lane in up)
 
 
 async def test_a_name_that_is_not_there(gateway):
@@ -67,13 +109,13 @@ async def test_readiness_over_http_and_in_metrics(gateway):
     answer = await gateway.http.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["ready"] is False
-    assert await gateway.metric('attendant_model_ready{model="sarcasm"}') == 0
+    assert await gateway.metric('attendant_model_ready{lane="fast",model="sarcasm"}') == 0
     assert (await gateway.http.get("/healthz")).status_code == 200
     gateway.worker.worker_status = "READY"
     await until(gateway, "", SERVING)
     answer = await gateway.http.get("/readyz")
     assert (answer.status_code, answer.json()["models"]["sarcasm"]) == (200, True)
-    assert await gateway.metric('attendant_model_ready{model="sarcasm"}') == 1
+    assert await gateway.metric('attendant_model_ready{lane="fast",model="sarcasm"}') == 1
 
 
 async def test_a_fault_in_asking_does_not_end_the_asking(gateway, monkeypatch):

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import grpc
 import pytest
 from fake_worker import OUTCOME, until
 
 from attendant.errors import AttendantError, Reason, invalid
-from attendant.methods import Method
+from attendant.methods import ExplainOptions, GradientOptions, PermutationOptions
 from attendant.types import CacheStatus, Tweet
 from attendant.v1.service_pb2 import ExplainRequest, ListModelsRequest, PredictResponse
 from attendant.wire.envelope import Operation, Reply, Row
@@ -19,6 +20,10 @@ from attendant.wire.statuses import Status
 TWEET = Tweet("what a day", attributes=("sky",))
 PREDICT = encode_predict_request("sarcasm", TWEET, request_id="mine")
 EXPLAIN = encode_explain_request("sarcasm", TWEET, request_id="mine")
+FEW = encode_explain_request("irony", TWEET, options=ExplainOptions(permutation=PermutationOptions()))
+MANY = encode_explain_request(
+    "irony", TWEET, options=ExplainOptions(permutation=PermutationOptions(samples=5_000))
+)
 
 ROW = Row(Operation.PREDICT, PREDICT, "sarcasm", "1")
 
@@ -93,7 +98,7 @@ async def test_explain_is_computed_once_and_then_comes_from_the_cache(gateway):
     [
         encode_explain_request("sarcasm", TWEET, version="2"),
         encode_explain_request("irony", TWEET),
-        encode_explain_request("irony", TWEET, methods=[Method.PERMUTATION]),
+        encode_explain_request("irony", TWEET, options=ExplainOptions(permutation=PermutationOptions())),
         encode_explain_request("sarcasm", Tweet("what a day", attributes=("sea",))),
     ],
 )
@@ -135,7 +140,7 @@ async def test_a_failure_is_not_cached(gateway):
 
 
 async def test_a_method_that_is_not_there_yet_is_unimplemented_by_name(gateway):
-    request = encode_explain_request("sarcasm", TWEET, methods=[Method.GRADIENT])
+    request = encode_explain_request("sarcasm", TWEET, options=ExplainOptions(gradient=GradientOptions()))
     code, status = await failure(gateway.call("Explain", request))
     assert code is grpc.StatusCode.UNIMPLEMENTED
     assert (status.reason, status.metadata["method"]) == ("METHOD_NOT_AVAILABLE", "gradient")
@@ -203,7 +208,7 @@ async def test_more_than_the_lane_holds_is_refused_at_once(launch):
         gateway.worker.gate.clear()
         held = [asyncio.ensure_future(gateway.call("Predict", PREDICT)) for _ in range(2)]
         await until(lambda: gateway.worker.active >= 2)
-        assert await gateway.metric('attendant_in_flight{model="sarcasm"}') == 2
+        assert await gateway.metric('attendant_in_flight{lane="fast",model="sarcasm"}') == 2
         code, status = await failure(gateway.call("Predict", PREDICT))
         assert (code, status.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
         assert status.retry_after > 0
@@ -212,7 +217,50 @@ async def test_more_than_the_lane_holds_is_refused_at_once(launch):
         gateway.worker.gate.set()
         await asyncio.gather(*held, other)
         await gateway.call("Predict", PREDICT)
-        assert await gateway.metric('attendant_in_flight{model="sarcasm"}') == 0
+        assert await gateway.metric('attendant_in_flight{lane="fast",model="sarcasm"}') == 0
+
+
+async def test_each_question_goes_to_the_archive_of_its_lane(gateway):
+    for method, request in (("Predict", PREDICT), ("Explain", EXPLAIN), ("Explain", FEW), ("Explain", MANY)):
+        await gateway.call(method, request)
+    assert gateway.worker.archives == ["sarcasm", "sarcasm", "sarcasm", "sarcasm_slow"]
+
+
+async def test_a_full_slow_lane_refuses_and_the_fast_one_goes_on(launch):
+    async with launch(max_slow_in_flight=2) as gateway:
+        gateway.worker.slow_gate.clear()
+        held = [asyncio.ensure_future(gateway.call("Explain", MANY)) for _ in range(2)]
+        await until(lambda: gateway.worker.active >= 2)
+        assert await gateway.metric('attendant_in_flight{lane="slow",model="irony"}') == 2
+        code, status = await failure(gateway.call("Explain", MANY))
+        assert (code, status.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+        assert status.retry_after == 2
+        for _ in range(10):
+            await gateway.call("Predict", encode_predict_request("irony", TWEET))
+        await gateway.call("Explain", FEW)
+        assert not any(call.done() for call in held)
+        gateway.worker.slow_gate.set()
+        await asyncio.gather(*held)
+        assert await gateway.metric('attendant_in_flight{lane="slow",model="irony"}') == 0
+
+
+async def test_what_the_deadline_cut_short_is_answered_and_not_kept(gateway):
+    whole = Reply(response=gateway.worker.response(Row(Operation.EXPLAIN, EXPLAIN, "sarcasm", "1")))
+    cut = replace(whole, explanation_seconds=0.5, truncated=True)
+
+    async def ask(reply, mode):
+        gateway.worker.reply = reply
+        request = encode_explain_request("sarcasm", TWEET, cache_mode=mode)
+        return decode_explain_response(await gateway.call("Explain", request))
+
+    first = await ask(cut, CacheMode.USE)
+    assert first.cache is CacheStatus.MISS
+    assert first.timing.explanation == 0.5
+    assert (await ask(cut, CacheMode.REFRESH)).cache is CacheStatus.REFRESHED
+    assert (await ask(whole, CacheMode.USE)).cache is CacheStatus.MISS
+    assert (await ask(cut, CacheMode.REFRESH)).cache is CacheStatus.REFRESHED
+    kept = await ask(cut, CacheMode.USE)  # what was whole is not lost to what was not
+    assert (kept.cache, kept.timing.explanation) == (CacheStatus.HIT, 0)
 
 
 async def test_a_client_that_leaves_takes_its_work_with_it(gateway):

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from attendant.errors import AttendantError, Reason
+from attendant.methods import ExplainOptions as Options
+from attendant.methods import Method, PermutationOptions
 from attendant.types import MODALITIES
 from attendant.v1.explanation_pb2 import ExplainOptions
 from attendant.v1.instance_pb2 import FloatVector, Instance, Mosaic, Segment, Tweet
@@ -37,6 +39,7 @@ def validator():
     models = [
         model("sarcasm"),
         model("irony", methods=("permutation",)),
+        model("open", methods=tuple(Method)),
         model("mosaics", archive="sdc", modalities=()),
     ]
     return Validator({model.name: model for model in models}, LIMITS)
@@ -184,10 +187,66 @@ def test_each_method_that_a_model_does_not_offer_is_named(validator, method):
     assert repr(method) in error.message
 
 
-def test_a_method_that_a_model_offers_is_let_through(validator):
-    options = ExplainOptions()
-    options.permutation.SetInParent()
-    assert validator.explain(explain("irony", options=options).SerializeToString()).options == options
+def test_a_method_that_a_model_offers_is_let_through_with_its_defaults(validator):
+    request = explain("irony", options={"permutation": {"seed": 3}}).SerializeToString()
+    assert validator.explain(request).options == Options(permutation=PermutationOptions(seed=3))
+
+
+def test_options_are_refused_together_with_the_rest(validator):
+    message = explain("open", cache_mode=9, options={"permutation": {"samples": 10**9}, "box_alignment": {}})
+    message.instance.tweet.text = "x" * 101
+    assert fields(refusal(validator.explain, message)) == [
+        "instance.tweet.text",
+        "cache_mode",
+        "options.box_alignment",
+        "options.permutation.samples",
+        "options.box_alignment.boxes",
+    ]
+
+
+WORDS, PHOTOGRAPH = Tweet(attributes=["sky"]), Tweet(image=picture())
+
+
+@pytest.mark.parametrize("method", ["permutation", "leave_one_out", "adversarial", "erasure"])
+@pytest.mark.parametrize(
+    ("tweet", "target", "absent"),
+    [
+        (Tweet(text="x"), 1, False),
+        (Tweet(text="x"), 2, True),
+        (Tweet(text="x"), 3, True),
+        (Tweet(text=" ", attributes=["sky"]), 1, True),
+        (WORDS, 2, True),
+        (WORDS, 3, False),
+        (PHOTOGRAPH, 1, True),
+        (PHOTOGRAPH, 2, False),
+        (PHOTOGRAPH, 3, False),  # words are found in the image
+    ],
+)
+def test_a_target_that_the_tweet_lacks_is_refused(validator, method, tweet, target, absent):
+    message = ExplainRequest(
+        model="open", instance=Instance(tweet=tweet), options={method: {"targets": [target]}}
+    )
+    if absent:
+        assert fields(refusal(validator.explain, message)) == [f"options.{method}.targets"]
+    else:
+        validator.explain(message.SerializeToString())
+
+
+def test_boxes_need_an_image(validator):
+    box = {"x": 0, "y": 0, "width": 1, "height": 1}
+    message = explain("open", options={"box_alignment": {"boxes": [box]}})
+    assert fields(refusal(validator.explain, message)) == ["options.box_alignment"]
+    message.instance.tweet.image = picture()
+    validator.explain(message.SerializeToString())
+
+
+def test_the_class_to_explain_is_one_of_the_models(validator):
+    error = refusal(validator.explain, explain("open", options={"class_activation": {"label": "maybe"}}))
+    assert [(one.field, one.description) for one in error.violations] == [
+        ("options.class_activation.label", "it is none of: no, yes")
+    ]
+    for label in ("", "no", "yes"):
+        validator.explain(explain("open", options={"class_activation": {"label": label}}).SerializeToString())
 
 
 def test_cache_modes(validator):
