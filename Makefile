@@ -85,7 +85,7 @@ bench: setup .venv/.dev build/.archives ## Compare with eager torch, and the bac
 
 .PHONY: bench-explain
 bench-explain: setup .venv/.dev build/.archives ## Compare explanations with predictions, and with doing them naively, side by side
-	@OPENBLAS_NUM_THREADS=1 $(venv)/python -m benchmarks.explanations
+	@$(venv)/python -m benchmarks.explanations
 
 ##@ Build
 

@@ -1,5 +1,6 @@
 """What can go wrong, in the words of the domain. `services.gateway.statuses` says what gRPC makes of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -46,6 +47,12 @@ class AttendantError(Exception):
 def invalid(field: str, description: str) -> AttendantError:
     """Bad input in one field. `description` says what is wrong and names the limit."""
     return AttendantError(f"{field}: {description}", Reason.INVALID_INPUT, (Violation(field, description),))
+
+
+def refusal(violations: Sequence[Violation]) -> AttendantError:
+    """Bad input in several fields: the sentence for a person has all of them."""
+    sentences = (f"{violation.field}: {violation.description}" for violation in violations)
+    return AttendantError("; ".join(sentences), Reason.INVALID_INPUT, tuple(violations))
 
 
 def model_not_found(model: str, known: tuple[str, ...]) -> AttendantError:

@@ -10,15 +10,12 @@ the answered tweet, encoded. The yardstick is one forward of the float32 model i
 The naive ways are `benchmarks/naive.py`.
 """
 
-import os
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in workers, and read when numpy is imported
 
 import numpy as np
 import torch
@@ -43,8 +40,9 @@ from attendant.methods import (
     PermutationOptions,
 )
 from attendant.models.hfm import HfmInput, PerModality
+from attendant.models.prepared import PreparedTweet
 from attendant.models.runtime import available_threads
-from attendant.models.sarcasm import PreparedTweet, SarcasmModel
+from attendant.models.sarcasm import SarcasmModel
 from attendant.models.store import load_config, load_typical
 from attendant.questions import DEFAULT_OPTIONS
 from attendant.text import tokenise

@@ -31,9 +31,10 @@ from rich.table import Table
 
 from attendant.images import decode
 from attendant.models.pixels import resize
+from attendant.models.prepared import PreparedTweet
 from attendant.models.quantisation import TOLERATED, generated_pictures
 from attendant.models.runtime import available_threads
-from attendant.models.sarcasm import PreparedTweet, SarcasmModel
+from attendant.models.sarcasm import SarcasmModel
 from attendant.types import MAX_ATTRIBUTES, Modality, Outcome, Tweet
 from benchmarks.eager import MODEL_STORE, open_eager
 from benchmarks.serving import ARCHIVE, TEXT, Measured

@@ -19,7 +19,8 @@ from attendant.manifest import (
     read_manifest,
     write_manifest,
 )
-from attendant.models.sarcasm import PreparedTweet, SarcasmModel
+from attendant.models.prepared import PreparedTweet
+from attendant.models.sarcasm import SarcasmModel
 from attendant.statistics.references import Origin, Reference, ReferenceSet, write_reference
 from attendant.statistics.summaries import modalities_of, name_of, sample
 from attendant.text import tokenise

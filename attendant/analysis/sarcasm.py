@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attendant.analysis.classification import ClassificationScores, Labels, Probabilities, score
-from attendant.analysis.rows import DataError, TweetRow
-from attendant.errors import AttendantError
-from attendant.models.sarcasm import PreparedTweet, SarcasmModel
-from attendant.types import Tweet
+from attendant.analysis.rows import TweetRow
+from attendant.analysis.subjects import ask, prepare
+from attendant.models.sarcasm import SarcasmModel
 
 BATCH = 64
 
@@ -37,7 +36,7 @@ def forecast(
     probabilities: list[float] = []
     for start in range(0, len(tweets), BATCH):
         rows = tweets[start : start + BATCH]
-        prepared = [_prepare(model, row) for row in rows]
+        prepared = [prepare(model, asked) for asked in ask(rows)]
         probabilities += [outcome.prediction.probability for outcome in model.infer(prepared)]
         report(len(probabilities), len(tweets))
     return Forecasts(np.array([tweet.label for tweet in tweets]), np.array(probabilities))
@@ -49,10 +48,3 @@ def evaluate_sarcasm(
     """Scores of the model's labels and probabilities. Raises DataError as `forecast` does."""
     forecasts = forecast(model, tweets, report)
     return score(forecasts.labels, forecasts.probabilities, model.threshold)
-
-
-def _prepare(model: SarcasmModel, row: TweetRow) -> PreparedTweet:
-    try:
-        return model.prepare(Tweet(text=row.text, attributes=row.attributes))
-    except AttendantError as error:
-        raise DataError(f"{row.where}: {error}") from error

@@ -10,7 +10,8 @@ import numpy as np
 from attendant.analysis.rows import DataError, TweetRow
 from attendant.errors import AttendantError
 from attendant.models.explained import ExplainedTweet
-from attendant.models.sarcasm import PreparedTweet, SarcasmModel
+from attendant.models.prepared import PreparedTweet
+from attendant.models.sarcasm import SarcasmModel
 from attendant.text import tokenise
 from attendant.types import Modality, Tweet
 
@@ -57,7 +58,7 @@ def inspect(
     Raises DataError, naming the tweet, for one that the service would refuse.
     """
     for start in range(0, len(asked), BATCH):
-        prepared = [_prepare(model, one) for one in asked[start : start + BATCH]]
+        prepared = [prepare(model, one) for one in asked[start : start + BATCH]]
         for done, (_, subject) in enumerate(model.inspect(prepared), start + 1):
             yield subject
             report(done, len(asked))
@@ -79,7 +80,8 @@ def gather(
     return found, skipped
 
 
-def _prepare(model: SarcasmModel, asked: Asked) -> PreparedTweet:
+def prepare(model: SarcasmModel, asked: Asked) -> PreparedTweet:
+    """As the model reads it. Raises DataError, naming the tweet, for one that the service would refuse."""
     try:
         return model.prepare(asked.tweet)
     except AttendantError as error:

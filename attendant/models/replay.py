@@ -155,9 +155,8 @@ class Replay:
         self._model = model.requires_grad_(requires_grad=False)
         config = model.config
         self._widths = (config.embedding_width, config.region_width, config.attribute_width)
-        self._seen: tuple[Floats, _Regions] | None = (
-            None  # the last table of regions: many calls in a row have it
-        )
+        # The last table of regions: many calls in a row have it
+        self._seen: tuple[Floats, _Regions] | None = None
 
     @torch.no_grad()
     def logits(self, tables: Tables, variants: Sequence[Elements]) -> Doubles:
@@ -208,16 +207,15 @@ class Replay:
                 through_attention=through_attention,
             )
             logits.append(answer.detach())
-            wanted = [leaf for leaf in leaves.values() if leaf.requires_grad]
-            inputs = [*wanted, *(image.leaves if isinstance(image, _OwnImage) else ())]
+            wanted = [target for target in leaves if target in targets]
+            inputs = [leaves[target] for target in wanted]
+            inputs += image.leaves if isinstance(image, _OwnImage) else ()
             found = torch.autograd.grad(answer.sum(), inputs, allow_unused=True, materialize_grads=True)
-            by_leaf = dict(zip(map(id, inputs), found, strict=True))
-            for target in targets:
-                if isinstance(image, _OwnImage) and target is Modality.IMAGE:
-                    by_raw, by_elements = found[-2:]
-                    gradients[target].append(image.gradient(by_raw, by_elements, self._model.image))
-                else:
-                    gradients[target].append(by_leaf[id(leaves[target])])
+            for target, gradient in zip(wanted, found, strict=False):  # the image's two come last
+                gradients[target].append(gradient)
+            if isinstance(image, _OwnImage):
+                by_raw, by_elements = found[-2:]
+                gradients[Modality.IMAGE].append(image.gradient(by_raw, by_elements, self._model.image))
         stacked = {target: torch.cat(parts).numpy() for target, parts in gradients.items()}
         return torch.cat(logits).double().numpy(), stacked
 

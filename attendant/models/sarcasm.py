@@ -15,20 +15,15 @@ from attendant.manifest import ModelManifest, read_manifest, verify
 from attendant.models.engines import Engine, Floats, FusionInput, FusionOutput, OnnxEngine, TorchEngine
 from attendant.models.explained import ExplainedTweet, Explaining
 from attendant.models.pixels import resize
+from attendant.models.prepared import PreparedTweet, attention_of, standing_warnings
 from attendant.models.runtime import open_session
 from attendant.models.store import file_of, load_config, load_encoder, load_hfm, load_typical
 from attendant.models.tail import Tail
 from attendant.text import Vocabulary, tokenise
 from attendant.types import (
-    GRID,
     MAX_ATTRIBUTES,
     MAX_TOKENS,
     MODALITIES,
-    REGIONS,
-    Attention,
-    AttentionKind,
-    AttentionVector,
-    Axis,
     Modality,
     ModelRef,
     Outcome,
@@ -38,26 +33,6 @@ from attendant.types import (
     Warning_,
     WarningCode,
 )
-
-
-@dataclass(frozen=True)
-class PreparedTweet:
-    """A tweet as the model reads it. An empty tuple or None is an absent modality."""
-
-    tokens: tuple[str, ...]
-    attributes: tuple[str, ...]
-    pixels: NDArray[np.uint8] | None  # 448 x 448 x 3
-    warnings: tuple[Warning_, ...]
-    attribute_scores: tuple[float, ...] = ()  # of words that the encoder named
-
-    @property
-    def present(self) -> tuple[bool, bool, bool]:
-        return bool(self.tokens), self.pixels is not None, bool(self.attributes)
-
-    @property
-    def lengths(self) -> tuple[int, int, int]:
-        """Elements of each modality, were it present."""
-        return len(self.tokens), REGIONS, len(self.attributes)
 
 
 @dataclass(frozen=True)
@@ -252,8 +227,8 @@ class SarcasmModel:
     def _outcome(self, answer: _Answer) -> Outcome:
         return Outcome(
             prediction=self._predict(float(answer.output.logit[answer.row])),
-            attention=_attention(answer),
-            warnings=(*answer.tweet.warnings, *_standing_warnings(answer.tweet)),
+            attention=attention_of(answer.tweet, answer.output, answer.row),
+            warnings=(*answer.tweet.warnings, *standing_warnings(answer.tweet)),
         )
 
     def _explained(self, answer: _Answer) -> ExplainedTweet:
@@ -307,57 +282,3 @@ def _pad(rows: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     for i, row in enumerate(rows):
         padded[i, : len(row)] = row
     return padded
-
-
-def _standing_warnings(tweet: PreparedTweet) -> list[Warning_]:
-    """What holds of every answer of this kind."""
-    warnings = [
-        Warning_(WarningCode.MODALITY_ABSENT, f"the tweet has no {modality}; the answer is without it")
-        for modality, present in zip(MODALITIES, tweet.present, strict=True)
-        if not present
-    ]
-    if tweet.tokens:
-        warnings.append(
-            Warning_(
-                WarningCode.ATTENTION_IS_NOT_IMPORTANCE,
-                "text attention runs over LSTM states, which mix positions: it is not the importance of words",
-            )
-        )
-    return warnings
-
-
-def _attention(answer: _Answer) -> Attention:
-    """One row's vectors, without padding and without absent modalities."""
-    tweet, output, row = answer.tweet, answer.output, answer.row
-    present = [
-        (index, modality, length)
-        for index, (modality, length) in enumerate(zip(MODALITIES, tweet.lengths, strict=True))
-        if tweet.present[index]
-    ]
-    representation = [
-        AttentionVector(
-            AttentionKind.REPRESENTATION,
-            output.representation[target][row, source, :length],
-            modality,
-            source_modality,
-        )
-        for target, modality, length in present
-        for source, source_modality, _ in present
-    ]
-    means = [
-        AttentionVector(
-            AttentionKind.REPRESENTATION_MEAN, output.representation_mean[target][row, :length], modality
-        )
-        for target, modality, length in present
-    ]
-    modality_vector = AttentionVector(AttentionKind.MODALITY, output.modality[row])
-    return Attention((*representation, *means, modality_vector), _axes(tweet))
-
-
-def _axes(tweet: PreparedTweet) -> tuple[Axis, ...]:
-    axes = (
-        Axis(Modality.TEXT, labels=tweet.tokens),
-        Axis(Modality.IMAGE, grid_rows=GRID, grid_columns=GRID),
-        Axis(Modality.ATTRIBUTE, labels=tweet.attributes, scores=tweet.attribute_scores),
-    )
-    return tuple(axis for axis, present in zip(axes, tweet.present, strict=True) if present)

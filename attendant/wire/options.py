@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from attendant.errors import AttendantError, Reason, Violation
+from attendant.errors import Violation, refusal
 from attendant.methods import (
     MAX_ADVERSARIES,
     MAX_BOXES,
@@ -34,12 +34,6 @@ from attendant.wire.enums import (
 )
 
 _ROUNDING = 1e-6  # two shares that fill a picture may come to a little more than 1
-
-
-def refusal(violations: Sequence[Violation]) -> AttendantError:
-    """Bad input in several fields: the sentence for a person has all of them."""
-    sentences = (f"{violation.field}: {violation.description}" for violation in violations)
-    return AttendantError("; ".join(sentences), Reason.INVALID_INPUT, tuple(violations))
 
 
 def read_options(message: explanation_pb2.ExplainOptions) -> ExplainOptions:

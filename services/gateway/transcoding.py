@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from attendant.errors import AttendantError, Reason, Violation, invalid
+from attendant.errors import Violation, invalid, refusal
 from attendant.v1.service_pb2 import ExplainRequest, PredictRequest
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
@@ -29,15 +29,12 @@ def read_json(body: bytes, message: PredictRequest | ExplainRequest) -> None:
         raise invalid("request", "the body must be a JSON object")
     foreign = tuple(_not_base64(data, message.DESCRIPTOR, ""))
     if foreign:
-        raise AttendantError(
-            "; ".join(f"{one.field}: {one.description}" for one in foreign), Reason.INVALID_INPUT, foreign
-        )
+        raise refusal(foreign)
     try:
         json_format.ParseDict(data, message)
     except (json_format.ParseError, ValueError) as error:
         problems = tuple(_problems(data, message.DESCRIPTOR, "")) or (Violation("request", _cause(error)),)
-        sentences = "; ".join(f"{problem.field}: {problem.description}" for problem in problems)
-        raise AttendantError(sentences, Reason.INVALID_INPUT, problems) from None
+        raise refusal(problems) from None
 
 
 def write_json(message: Message, *, whole: bool = True) -> bytes:

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from attendant.errors import AttendantError, Violation, invalid, method_not_available, model_not_found
+from attendant.errors import (
+    AttendantError,
+    Violation,
+    invalid,
+    method_not_available,
+    model_not_found,
+    refusal,
+)
 from attendant.manifest import ModelManifest, VersionManifest
 from attendant.methods import ExplainOptions
 from attendant.types import Modality
@@ -14,7 +21,7 @@ from attendant.v1 import instance_pb2, prediction_pb2
 from attendant.v1.service_pb2 import ExplainRequest, PredictRequest
 from attendant.wire.enums import MODALITY_TO_WIRE
 from attendant.wire.envelope import Operation, Row
-from attendant.wire.options import read_options, refusal
+from attendant.wire.options import read_options
 from attendant.wire.requests import ATTENTION_ALONE, CacheMode
 from services.gateway.instances import Limits, instance_violations
 from services.gateway.observer import Observation

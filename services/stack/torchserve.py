@@ -12,7 +12,7 @@ from services.stack.children import Program
 from services.stack.config import Settings, split_address
 
 _LOG_CONFIGURATION = Path(__file__).with_name("log4j2.xml")
-# A limit, not a size: 80 requests in flight of up to 16 MiB each, in Java's several copies; idle it takes 250 MB.
+# A limit, not a size: 72 requests in flight of up to 16 MiB each, in Java's several copies; idle it takes 250 MB.
 _JAVA_OPTIONS = ("-Xmx4g", "-XX:+UseSerialGC", "-XX:-UsePerfData")
 
 _GRACE_SECONDS = 15.0  # it takes 2.4 to 4.9
