@@ -82,6 +82,7 @@ format: setup .venv/.dev ## Format the code and fix what can be fixed by machine
 bench: setup .venv/.dev build/.archives ## Compare with eager torch, and the backends with each other, side by side
 	@$(venv)/python -m benchmarks.prediction
 	@$(venv)/python -m benchmarks.serving
+	@$(venv)/python -m benchmarks.training
 
 .PHONY: bench-explain
 bench-explain: setup .venv/.dev build/.archives ## Compare explanations with predictions, and with doing them naively, side by side

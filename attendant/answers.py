@@ -1,12 +1,12 @@
 """What the client hands out: results that can draw themselves and show themselves in notebooks."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from attendant.failures import ServiceError
 from attendant.results import ExplainResult, PredictResult
-from attendant.types import Tweet
+from attendant.types import Instance
 
 NOTEBOOK_DPI = 90
 
@@ -27,19 +27,19 @@ class Answer(PredictResult):
 
 @dataclass(frozen=True)
 class Explanation(ExplainResult):
-    """The answer with its reasons, and the tweet that it is about."""
+    """The answer with its reasons, and what it is about."""
 
-    tweet: Tweet
+    instance: Instance = field(kw_only=True)
 
     @classmethod
-    def of(cls, result: ExplainResult, tweet: Tweet) -> "Explanation":
-        return cls(**_values(result), tweet=tweet)
+    def of(cls, result: ExplainResult, instance: Instance) -> "Explanation":
+        return cls(**_values(result), instance=instance)
 
     def picture(self, *, format: str = "png", dpi: int = 150) -> bytes:  # noqa: A002 - matplotlib's word for it
         """The explanation drawn: a PNG, SVG or PDF file."""
         from attendant.pictures.explanation import render  # noqa: PLC0415 - matplotlib is slow to import
 
-        return render(self, self.tweet.image, format=format, dpi=dpi)
+        return render(self, self.instance, format=format, dpi=dpi)
 
     def save(self, path: Path | str) -> Path:
         """Draws into a file; its extension (.png, .svg, .pdf) says the format. ValueError on another one."""
@@ -58,7 +58,7 @@ class StreamItem:
     """One answer of `explain_many`: an explanation, or why there is none."""
 
     request_id: str
-    tweet: Tweet
+    instance: Instance
     outcome: Explanation | ServiceError
 
     def explanation(self) -> Explanation:

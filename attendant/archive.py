@@ -7,7 +7,7 @@ same bytes; `mar=True` also zips them for a model store elsewhere.
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,8 @@ from model_archiver.model_packaging import generate_model_archive
 
 from attendant.lanes import Lane, archive_name
 from attendant.manifest import ModelManifest, VersionManifest, describe, read_store, verify, write_manifest
-from attendant.models.onnx import export_encoder, export_hfm
+from attendant.models.fcam_store import load_fcam
+from attendant.models.onnx import export_encoder, export_fcam, export_hfm
 from attendant.models.quantisation import quantise_image_scores
 from attendant.models.store import load_config, load_encoder, load_hfm
 
@@ -75,24 +76,44 @@ def build_archives(model_store: Path, output: Path, *, mar: bool = False) -> Ite
         yield output / archive
 
 
+def _export_sarcasm(source: Path, version: VersionManifest, graphs: Path) -> tuple[str, ...]:
+    export_hfm(load_hfm(source, version), graphs / "hfm.onnx")
+    export_encoder(load_encoder(source, version), graphs / "encoder.onnx")
+    config = load_config(source, version)
+    quantise_image_scores(graphs / "hfm.onnx", graphs / "encoder.onnx", config.hfm, config.temperature)
+    return "hfm", "encoder"
+
+
+def _export_sdc(source: Path, version: VersionManifest, graphs: Path) -> tuple[str, ...]:
+    export_fcam(load_fcam(source, version), graphs / "fcam.onnx")
+    return ("fcam",)
+
+
+# Of each archive: from a version in a model's folder to graphs in another folder, and their names.
+EXPORTS: Mapping[str, Callable[[Path, VersionManifest, Path], tuple[str, ...]]] = {
+    "sarcasm": _export_sarcasm,
+    "sdc": _export_sdc,
+}
+
+
 def _stage_model(source: Path, manifest: ModelManifest, target: Path) -> None:
     target.mkdir(parents=True)
-    versions = {name: _stage_version(source, version, target) for name, version in manifest.versions.items()}
+    versions = {
+        name: _stage_version(source, version, target, manifest.archive)
+        for name, version in manifest.versions.items()
+    }
     write_manifest(target, replace(manifest, versions=versions))
 
 
-def _stage_version(source: Path, version: VersionManifest, target: Path) -> VersionManifest:
+def _stage_version(source: Path, version: VersionManifest, target: Path, archive: str) -> VersionManifest:
     """The version's files, checked, and its networks as graphs beside them."""
     for entry in version.files.values():
         copy = target / entry.path
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(verify(source, entry), copy)
     graphs = target / version.version
-    export_hfm(load_hfm(source, version), graphs / "hfm.onnx")
-    export_encoder(load_encoder(source, version), graphs / "encoder.onnx")
-    config = load_config(source, version)
-    quantise_image_scores(graphs / "hfm.onnx", graphs / "encoder.onnx", config.hfm, config.temperature)
-    derived = {f"{name}_onnx": describe(target, graphs / f"{name}.onnx") for name in ("hfm", "encoder")}
+    names = EXPORTS[archive](source, version, graphs)
+    derived = {f"{name}_onnx": describe(target, graphs / f"{name}.onnx") for name in names}
     return replace(version, files={**version.files, **derived})
 
 

@@ -17,7 +17,7 @@ from attendant.answers import Answer, Explanation, StreamItem
 from attendant.channels import DEFAULT_ADDRESS, DEFAULT_TIMEOUT, OPTIONS, SERVICE, Tls, metadata
 from attendant.failures import ServiceError, from_rpc_error
 from attendant.questions import Call, ExplainArguments, PredictArguments, Question, StreamArguments
-from attendant.types import ModelDescription, Tweet
+from attendant.types import Instance, ModelDescription
 from attendant.wire.requests import CacheMode
 
 __all__ = ["Answer", "AsyncClient", "CacheMode", "Client", "Explanation", "ServiceError", "StreamItem", "Tls"]
@@ -66,15 +66,15 @@ class Client(_Connection[grpc.Channel]):
             return grpc.insecure_channel(address, OPTIONS)
         return grpc.secure_channel(address, credentials, OPTIONS)
 
-    def predict(self, tweet: Tweet | None = None, **arguments: Unpack[PredictArguments]) -> Answer:
+    def predict(self, instance: Instance | None = None, **arguments: Unpack[PredictArguments]) -> Answer:
         """The answer alone.
 
-        Give a `Tweet`, or any of text=, image= (bytes or Path) and attributes=; also model=, version=, request_id=
-        and timeout=.
+        Give a `Tweet` or a `Mosaic`, or any of text=, image= (bytes or Path) and attributes=, which make a tweet; also
+        model=, version=, request_id= and timeout=. Which models take mosaics, and of which shape, `list_models` says.
         """
-        return self._make(questions.predict(tweet, arguments))
+        return self._make(questions.predict(instance, arguments))
 
-    def explain(self, tweet: Tweet | None = None, **arguments: Unpack[ExplainArguments]) -> Explanation:
+    def explain(self, instance: Instance | None = None, **arguments: Unpack[ExplainArguments]) -> Explanation:
         """The answer with every attention vector behind it, and the methods asked for.
 
         Arguments as for `predict`, cache_mode=, and one of methods=, each of `attendant.methods.Method` with its
@@ -83,27 +83,28 @@ class Client(_Connection[grpc.Channel]):
         >>> client.explain(tweet, methods=[Method.GRADIENT, Method.ERASURE])
         >>> client.explain(tweet, options=ExplainOptions(permutation=PermutationOptions(samples=1_000, seed=7)))
 
-        What was computed is in `explanation.explanations`. Raises ValueError where both are given, and where
-        box_alignment is asked for without its boxes.
+        What was computed is in `explanation.explanations`, and where a model looked in a mosaic, in
+        `explanation.focus`. Raises ValueError where both are given, and where box_alignment is asked for without its
+        boxes.
         """
-        return self._make(questions.explain(tweet, arguments))
+        return self._make(questions.explain(instance, arguments))
 
     def list_models(self) -> tuple[ModelDescription, ...]:
         """What can be asked here."""
         return self._make(questions.list_models())
 
     def explain_many(
-        self, tweets: Iterable[Question], **arguments: Unpack[StreamArguments]
+        self, instances: Iterable[Question], **arguments: Unpack[StreamArguments]
     ) -> Generator[StreamItem, None, None]:
-        """Explains in bulk over one stream: an item for each tweet, as they are ready, so not in order.
+        """Explains in bulk over one stream: an item for each instance, as they are ready, so not in order.
 
-        Tweets may come with a request id, as pairs `(id, tweet)`; else they are numbered "0", "1", ... A tweet that
-        fails is an item with its error. Options are as for `explain`, the same for every tweet. What `tweets` itself
-        raises is raised here, after the answers before it.
+        Instances may come with a request id, as pairs `(id, instance)`; else they are numbered "0", "1", ... One that
+        fails is an item with its error. Options are as for `explain`, the same for all. What `instances` itself raises
+        is raised here, after the answers before it.
         """
         bulk = questions.Bulk(arguments)
         ask: grpc.StreamStreamMultiCallable[bytes, bytes] = self._channel.stream_stream(_STREAM)
-        call = ask(bulk.requests(tweets), timeout=arguments.get("timeout"), metadata=self._metadata)
+        call = ask(bulk.requests(instances), timeout=arguments.get("timeout"), metadata=self._metadata)
         try:
             for response in call:
                 yield bulk.item(response)
@@ -141,26 +142,32 @@ class AsyncClient(_Connection[grpc.aio.Channel]):
             return grpc.aio.insecure_channel(address, OPTIONS)
         return grpc.aio.secure_channel(address, credentials, OPTIONS)
 
-    async def predict(self, tweet: Tweet | None = None, **arguments: Unpack[PredictArguments]) -> Answer:
+    async def predict(
+        self, instance: Instance | None = None, **arguments: Unpack[PredictArguments]
+    ) -> Answer:
         """As `Client.predict`."""
-        return await self._make(questions.predict(tweet, arguments))
+        return await self._make(questions.predict(instance, arguments))
 
-    async def explain(self, tweet: Tweet | None = None, **arguments: Unpack[ExplainArguments]) -> Explanation:
+    async def explain(
+        self, instance: Instance | None = None, **arguments: Unpack[ExplainArguments]
+    ) -> Explanation:
         """As `Client.explain`."""
-        return await self._make(questions.explain(tweet, arguments))
+        return await self._make(questions.explain(instance, arguments))
 
     async def list_models(self) -> tuple[ModelDescription, ...]:
         """As `Client.list_models`."""
         return await self._make(questions.list_models())
 
     async def explain_many(
-        self, tweets: Iterable[Question] | AsyncIterable[Question], **arguments: Unpack[StreamArguments]
+        self, instances: Iterable[Question] | AsyncIterable[Question], **arguments: Unpack[StreamArguments]
     ) -> AsyncGenerator[StreamItem, None]:
-        """As `Client.explain_many`; `tweets` may be asynchronous."""
+        """As `Client.explain_many`; `instances` may be asynchronous."""
         bulk = questions.Bulk(arguments)
         ask: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = self._channel.stream_stream(_STREAM)
         call = ask(
-            bulk.async_requests(tweets) if isinstance(tweets, AsyncIterable) else bulk.requests(tweets),
+            bulk.async_requests(instances)
+            if isinstance(instances, AsyncIterable)
+            else bulk.requests(instances),
             timeout=arguments.get("timeout"),
             metadata=self._metadata,
         )

@@ -17,12 +17,12 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_vali
 from pydantic.dataclasses import dataclass
 
 from attendant import errors
-from attendant.types import Modality
+from attendant.types import MAX_SEGMENTS, MIN_SEGMENTS, Modality, MosaicShape
 
 MANIFEST = "manifest.json"
 REFERENCE = "reference"  # the role of the frozen statistics (attendant.statistics.references)
 # Made from the weights: the graphs when an archive is built, the reference once there is one to run.
-DERIVED_ROLES = frozenset({"hfm_onnx", "encoder_onnx", REFERENCE})
+DERIVED_ROLES = frozenset({"hfm_onnx", "encoder_onnx", "fcam_onnx", REFERENCE})
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 _STRICT = ConfigDict(extra="forbid")
@@ -51,7 +51,7 @@ class FileEntry:
 
 @dataclass(frozen=True, config=_STRICT)
 class VersionManifest:
-    """One version: what it is, and its files by role (config, words, attributes, hfm, encoder, card ...)."""
+    """One version: what it is, and its files by role (config, words, attributes, hfm, encoder, fcam, card ...)."""
 
     version: Name
     description: str
@@ -70,7 +70,7 @@ class VersionManifest:
 
 @dataclass(frozen=True, config=_STRICT)
 class ModelManifest:
-    """One model: which archive serves it, what it answers, and its versions."""
+    """One model: which archive serves it, what it answers, and its versions; `mosaic` for a model of mosaics."""
 
     name: Name
     archive: Literal["sarcasm", "sdc"]
@@ -79,6 +79,7 @@ class ModelManifest:
     methods: tuple[str, ...]
     default_version: str
     versions: dict[str, VersionManifest]
+    mosaic: MosaicShape | None = None
 
     @model_validator(mode="after")
     def _versions_agree(self) -> "ModelManifest":
@@ -89,6 +90,10 @@ class ModelManifest:
             raise ValueError(
                 f"default_version {self.default_version!r} is none of: {', '.join(self.versions)}"
             )
+        if self.mosaic is not None:
+            _check_shape(self.mosaic)
+        if (self.mosaic is None) == (Modality.SEGMENT in self.modalities):
+            raise ValueError(f"a mosaic goes with the modality {Modality.SEGMENT!r}, and no other does")
         return self
 
     def version_or_default(self, version: str = "") -> VersionManifest:
@@ -97,6 +102,18 @@ class ModelManifest:
             return self.versions[version or self.default_version]
         except KeyError:
             raise errors.version_not_found(self.name, version, tuple(self.versions)) from None
+
+
+def _check_shape(mosaic: MosaicShape) -> None:
+    if not MIN_SEGMENTS <= mosaic.segments <= MAX_SEGMENTS:
+        raise ValueError(f"mosaic.segments is {mosaic.segments}; it is {MIN_SEGMENTS} to {MAX_SEGMENTS}")
+    *_, channels = mosaic.segment or (0,)
+    if (
+        min(mosaic.segment, default=0) < 1
+        or len(mosaic.segment) not in (1, 3)
+        or (mosaic.of_images and channels != 3)
+    ):
+        raise ValueError(f"mosaic.segment is {mosaic.segment}; it is (values,) or (height, width, 3)")
 
 
 def read_manifest(folder: Path) -> ModelManifest:
@@ -136,6 +153,8 @@ def write_manifest(folder: Path, manifest: ModelManifest) -> Path:
     """Write manifest.json: the same manifest gives the same bytes."""
     path = folder / MANIFEST
     content = asdict(manifest)
+    if manifest.mosaic is None:
+        del content["mosaic"]
     content["versions"] = {
         name: asdict(version) | {"files": dict(sorted(asdict(version)["files"].items()))}
         for name, version in sorted(manifest.versions.items())

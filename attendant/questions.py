@@ -1,6 +1,7 @@
 """What a client asks: keyword arguments in, encoded requests out, responses read. Common to both kinds of client."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypedDict, TypeVar
@@ -21,7 +22,7 @@ from attendant.methods import (
     Method,
     PermutationOptions,
 )
-from attendant.types import ModelDescription, Tweet
+from attendant.types import Instance, ModelDescription, Tweet
 from attendant.wire.requests import (
     CacheMode,
     encode_explain_request,
@@ -49,7 +50,7 @@ DEFAULT_OPTIONS = ExplainOptions(  # of the methods that have any: no boxes can 
 )
 
 T = TypeVar("T")
-Question = Tweet | tuple[str, Tweet]
+Question = Instance | tuple[str, Instance]
 
 
 class _About(TypedDict, total=False):
@@ -93,14 +94,19 @@ class Call(Generic[T]):
     timeout: float | None = None  # seconds; None: the client's
 
 
-def predict(tweet: Tweet | None, arguments: PredictArguments) -> Call[Answer]:
-    """Raises ValueError where there is nothing to ask about, OSError where the image's file cannot be read."""
-    request = encode_predict_request(
-        arguments.get("model", DEFAULT_MODEL),
-        _tweet(tweet, arguments),
-        version=arguments.get("version", ""),
-        request_id=arguments.get("request_id", ""),
-    )
+def predict(instance: Instance | None, arguments: PredictArguments) -> Call[Answer]:
+    """Raises ValueError where there is nothing to ask about, OSError where the image's file cannot be read.
+
+    What cannot be sent raises the ServiceError that the service would refuse it with.
+    """
+    about = _instance(instance, arguments)
+    with _refused_as_by_the_service():
+        request = encode_predict_request(
+            arguments.get("model", DEFAULT_MODEL),
+            about,
+            version=arguments.get("version", ""),
+            request_id=arguments.get("request_id", ""),
+        )
     return Call(
         "Predict",
         request,
@@ -109,12 +115,9 @@ def predict(tweet: Tweet | None, arguments: PredictArguments) -> Call[Answer]:
     )
 
 
-def explain(tweet: Tweet | None, arguments: ExplainArguments) -> Call[Explanation]:
-    """Raises ValueError where the arguments make no question, OSError where the image's file cannot be read.
-
-    Options that cannot be sent raise the ServiceError that the service would refuse them with.
-    """
-    about = _tweet(tweet, arguments)
+def explain(instance: Instance | None, arguments: ExplainArguments) -> Call[Explanation]:
+    """Raises ValueError where the arguments make no question; otherwise as `predict`."""
+    about = _instance(instance, arguments)
     request = _explain_request(about, arguments.get("request_id", ""), arguments)
     return Call(
         "Explain",
@@ -129,11 +132,11 @@ def list_models() -> Call[tuple[ModelDescription, ...]]:
 
 
 class Bulk:
-    """One stream of explanations: which tweets are on their way, and what stopped the caller's iterator."""
+    """One stream of explanations: what is on its way, and what stopped the caller's iterator."""
 
     def __init__(self, arguments: StreamArguments) -> None:
         self._arguments = arguments
-        self._pending: dict[str, Tweet] = {}
+        self._pending: dict[str, Instance] = {}
         self._stopped_by: Exception | None = None
 
     def requests(self, questions: Iterable[Question]) -> Iterator[bytes]:
@@ -157,9 +160,9 @@ class Bulk:
     def item(self, response: bytes) -> StreamItem:
         """Reads one answer of the stream."""
         request_id, result = decode_stream_response(response)
-        tweet = self._pending.pop(request_id, Tweet())
-        outcome = from_status(result) if isinstance(result, Status) else Explanation.of(result, tweet)
-        return StreamItem(request_id, tweet, outcome)
+        instance = self._pending.pop(request_id, Tweet())
+        outcome = from_status(result) if isinstance(result, Status) else Explanation.of(result, instance)
+        return StreamItem(request_id, instance, outcome)
 
     def finish(self) -> None:
         """Raises what the caller's iterator raised."""
@@ -167,23 +170,33 @@ class Bulk:
             raise self._stopped_by
 
     def _request(self, number: int, question: Question) -> bytes:
-        request_id, tweet = (str(number), question) if isinstance(question, Tweet) else question
+        request_id, instance = (str(number), question) if isinstance(question, Instance) else question
         if request_id in self._pending:
-            raise ValueError(f"two tweets on their way have the request id {request_id!r}")
-        self._pending[request_id] = tweet
-        return encode_stream_request(_explain_request(tweet, request_id, self._arguments))
+            raise ValueError(f"two on their way have the request id {request_id!r}")
+        self._pending[request_id] = instance
+        return encode_stream_request(_explain_request(instance, request_id, self._arguments))
 
 
-def _explain_request(tweet: Tweet, request_id: str, arguments: ExplainArguments | StreamArguments) -> bytes:
-    try:
+def _explain_request(
+    instance: Instance, request_id: str, arguments: ExplainArguments | StreamArguments
+) -> bytes:
+    options = _options(arguments)
+    with _refused_as_by_the_service():
         return encode_explain_request(
             arguments.get("model", DEFAULT_MODEL),
-            tweet,
+            instance,
             version=arguments.get("version", ""),
             request_id=request_id,
-            options=_options(arguments),
+            options=options,
             cache_mode=arguments.get("cache_mode", CacheMode.USE),
         )
+
+
+@contextmanager
+def _refused_as_by_the_service() -> Iterator[None]:
+    """What cannot be sent raises what the service would answer."""
+    try:
+        yield
     except AttendantError as error:
         raise from_status(Status(_BAD_INPUT, error.message, error.reason, error.violations)) from error
 
@@ -202,13 +215,16 @@ def _options(arguments: _Options) -> ExplainOptions:
     return ExplainOptions(**{method: getattr(DEFAULT_OPTIONS, method) for method in methods})
 
 
-def _tweet(tweet: Tweet | None, about: _About) -> Tweet:
-    """The tweet given, or the one that text, image and attributes make."""
+def _instance(instance: Instance | None, about: _About) -> Instance:
+    """The instance given, or the tweet that text, image and attributes make."""
     parts = [part for part in ("text", "image", "attributes") if part in about]
-    if tweet is not None and parts:
-        raise ValueError(f"give a Tweet or its parts, not both: the Tweet came with {', '.join(parts)}")
-    if tweet is not None:
-        return tweet
+    if instance is not None and parts:
+        kind = type(instance).__name__
+        raise ValueError(
+            f"give a {kind} or the parts of a tweet, not both: the {kind} came with {', '.join(parts)}"
+        )
+    if instance is not None:
+        return instance
     attributes = about.get("attributes", ())
     if isinstance(attributes, str):
         raise TypeError("attributes is a list of words, not one string")
@@ -219,5 +235,7 @@ def _tweet(tweet: Tweet | None, about: _About) -> Tweet:
         tuple(attributes),
     )
     if made == Tweet():
-        raise ValueError("nothing to ask about: give a Tweet, or any of text=, image= and attributes=")
+        raise ValueError(
+            "nothing to ask about: give a Tweet or a Mosaic, or any of text=, image= and attributes="
+        )
     return made

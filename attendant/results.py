@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from attendant.methods import Explanations
-from attendant.types import Attention, CacheStatus, ModelRef, Prediction, Timing, Warning_
+from attendant.types import Attention, CacheStatus, Focus, ModelRef, Prediction, Timing, Warning_
 
 
 @dataclass(frozen=True)
@@ -29,3 +29,4 @@ class ExplainResult:
     request_id: str
     cache: CacheStatus | None
     explanations: Explanations
+    focus: Focus | None = None  # for mosaics

@@ -1,7 +1,7 @@
 """The domain's types: frozen, checked where they are made, and free of torch and protobuf.
 
-Shapes: T tokens of a tweet, R = 196 regions of its image (14 x 14, row-major), A attribute words.
-Modalities are always in the order text, image, attribute.
+Shapes: T tokens of a tweet, R = 196 regions of its image (14 x 14, row-major), A attribute words; m segments of a
+mosaic. Modalities are always in the order text, image, attribute.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,8 @@ REGIONS = GRID * GRID
 IMAGE_SIZE = 448
 MAX_TOKENS = 75
 MAX_ATTRIBUTES = 5
+MIN_SEGMENTS, MAX_SEGMENTS = 2, 64
+MAX_VALUE = 1e6  # of a vector, either way: what is far beyond any training data overflows in a model
 
 
 class Modality(StrEnum):
@@ -25,9 +27,10 @@ class Modality(StrEnum):
     IMAGE = "image"
     ATTRIBUTE = "attribute"
     VISUAL = "visual"  # image and attributes as one; in cross-modal probing alone
+    SEGMENT = "segment"  # of a mosaic
 
 
-MODALITIES = (Modality.TEXT, Modality.IMAGE, Modality.ATTRIBUTE)
+MODALITIES = (Modality.TEXT, Modality.IMAGE, Modality.ATTRIBUTE)  # of a tweet
 
 
 class AttentionKind(StrEnum):
@@ -50,6 +53,7 @@ class WarningCode(StrEnum):
     ATTRIBUTES_PREDICTED = "ATTRIBUTES_PREDICTED"
     RANK_UNDEFINED = "RANK_UNDEFINED"
     MEAN_UNKNOWN = "MEAN_UNKNOWN"
+    FOCUS_AT_RISK = "FOCUS_AT_RISK"
     EXPLANATION_TRUNCATED = "EXPLANATION_TRUNCATED"
 
 
@@ -68,9 +72,45 @@ class Tweet:
     attributes: tuple[str, ...] = ()
 
 
+Segment = bytes | tuple[float, ...]
+"""An image (JPEG, PNG or WebP bytes), or a vector of finite numbers."""
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """m segments, all of one kind, of which one is the foreground that decides the class.
+
+    `foreground_index`, from 0 to m - 1, says which one it is, where that is known.
+    """
+
+    segments: tuple[Segment, ...]
+    foreground_index: int | None = None
+
+
+Instance = Tweet | Mosaic
+
+
+@dataclass(frozen=True)
+class MosaicShape:
+    """The mosaics that a model takes: how many segments, and the shape of each.
+
+    (32, 32, 3) is an image of that height, width and number of channels; (2,) a vector of two numbers.
+    """
+
+    segments: int
+    segment: tuple[int, ...]
+
+    @property
+    def of_images(self) -> bool:
+        return len(self.segment) > 1
+
+
 @dataclass(frozen=True)
 class Prediction:
-    """`probability` is that of the positive class (P(sarcastic)); `scores` has every class, in the model's order."""
+    """`probability` is that of the positive class (P(sarcastic)), for mosaics that of `label`.
+
+    `scores` has every class, in the model's order.
+    """
 
     label: str
     probability: float
@@ -182,12 +222,33 @@ class Gradients:
 
 
 @dataclass(frozen=True)
+class Focus:
+    """Where a model looked in a mosaic of m segments (spec: SDC).
+
+    `index` is the segment with the largest weight, the first of a tie; `risk` the calibrated probability, in [0, 1],
+    that it is not the foreground; `nnz` the number of weights above 0.01; `dist` the distance of the weights from the
+    nearest corner of the simplex; `entropy` theirs, in nats. `is_true` where the request told the foreground.
+    """
+
+    index: int
+    risk: float
+    nnz: int
+    dist: float
+    entropy: float
+    is_true: bool | None = None
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What a model says of one instance: the prediction, its attention, and what to know about them."""
+    """What a model says of one instance: the prediction, its attention, and what to know about them.
+
+    `focus` is for mosaics.
+    """
 
     prediction: Prediction
     attention: Attention
     warnings: tuple[Warning_, ...] = ()
+    focus: Focus | None = None
 
 
 class CacheStatus(StrEnum):
@@ -220,3 +281,4 @@ class ModelDescription:
     descriptions: Mapping[str, str]  # version -> one sentence
     ready: bool
     runtime: Runtime | None
+    mosaic: MosaicShape | None = None  # None: it takes tweets

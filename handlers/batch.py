@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from attendant.methods import (
     ExplainOptions,
     GradientOptions,
     LeaveOneOutOptions,
+    Method,
     PermutationOptions,
 )
 from attendant.types import ModelRef, Outcome, Runtime
@@ -85,10 +86,18 @@ class _Question:
     deadline: Deadline
 
 
-def warm_up(model: ServedModel, instance: Any, lane: Lane) -> None:
-    """Explain an instance, so that no caller waits for what is loaded when it is first needed, or meets its faults."""
-    ((_, subject),) = model.inspect([model.prepare(instance)])
-    explain(subject, WARM_UP[lane], Deadline())
+def warm_up(model: ServedModel, instance: Any, lane: Lane, methods: Collection[str]) -> None:
+    """Answer an instance, so that no caller waits for what is loaded when it is first needed, or meets its faults.
+
+    With the lane's methods of those that the model offers.
+    """
+    prepared = [model.prepare(instance)]
+    options = replace(WARM_UP[lane], **{method: None for method in Method if method not in methods})
+    if not options.methods:
+        model.infer(prepared)
+        return
+    ((_, subject),) = model.inspect(prepared)
+    explain(subject, options, Deadline())
 
 
 def answer_batch(

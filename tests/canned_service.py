@@ -1,9 +1,10 @@
 """A real gRPC server on loopback that speaks AttendantService with canned answers, and answers to can."""
 
+import io
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import grpc
@@ -12,6 +13,7 @@ import numpy as np
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+from PIL import Image
 from sample_explanations import explanations, lengths
 
 from attendant.channels import MAX_MESSAGE_BYTES, SERVICE
@@ -25,9 +27,12 @@ from attendant.types import (
     AttentionVector,
     Axis,
     CacheStatus,
+    Focus,
     Modality,
     ModelDescription,
     ModelRef,
+    Mosaic,
+    MosaicShape,
     Outcome,
     Prediction,
     Runtime,
@@ -36,6 +41,7 @@ from attendant.types import (
     WarningCode,
 )
 from attendant.v1 import service_pb2
+from attendant.wire.requests import read_mosaic
 from attendant.wire.responses import (
     NO_EXPLANATIONS,
     decode_explain_response,
@@ -62,6 +68,16 @@ DESCRIPTION = ModelDescription(
     ready=True,
     runtime=Runtime("cpu", "CPUExecutionProvider", 2),
 )
+IMAGES = replace(
+    DESCRIPTION,
+    name="sdc-images",
+    classes=("airplane", "automobile", "bird"),
+    modalities=(Modality.SEGMENT,),
+    methods=("permutation", "gradient", "leave_one_out", "adversarial", "erasure"),
+    mosaic=MosaicShape(9, (32, 32, 3)),
+)
+POINTS = replace(IMAGES, name="sdc-points", mosaic=MosaicShape(9, (2,)))
+FOCUS_WEIGHTS = (0.02, 0.0, 0.03, 0.0, 0.62, 0.0, 0.25, 0.0, 0.08)
 
 
 def photograph() -> bytes:
@@ -113,6 +129,38 @@ def outcome(
             tuple(axes[modality] for modality in present),
         ),
         (Warning_(WarningCode.ATTENTION_IS_NOT_IMPORTANCE, warning),),
+    )
+
+
+def tile(seed: int, width: int = 32, height: int = 32, kind: str = "PNG") -> bytes:
+    """A small image: a gradient of a colour of its own."""
+    generator = np.random.default_rng(seed)
+    shades = np.linspace(0.2, 1, width * height).reshape(height, width, 1) * generator.uniform(80, 255, 3)
+    file = io.BytesIO()
+    Image.fromarray(shades.astype(np.uint8)).save(file, kind)
+    return file.getvalue()
+
+
+def tiles(foreground: int | None = None, count: int = 9) -> Mosaic:
+    return Mosaic(tuple(map(tile, range(count))), foreground)
+
+
+def points(foreground: int | None = None, count: int = 9, width: int = 2) -> Mosaic:
+    """Segments of `width` numbers."""
+    drawn = np.random.default_rng(0).uniform(1, 6, (count, width)).astype(np.float32)
+    return Mosaic(tuple(map(tuple, drawn.tolist())), foreground)
+
+
+def focus_outcome(
+    weights: Iterable[float] = FOCUS_WEIGHTS, foreground: int | None = None, risk: float = 0.042
+) -> Outcome:
+    """An answer about a mosaic; the focus is described by hand, so that nothing here computes what is tested."""
+    attention = np.array(tuple(weights), np.float32)
+    index = int(attention.argmax())
+    return Outcome(
+        Prediction("automobile", 0.875, (("airplane", 0.0625), ("automobile", 0.875), ("bird", 0.0625))),
+        Attention((AttentionVector(AttentionKind.FOCUS, attention, Modality.SEGMENT),), ()),
+        focus=Focus(index, risk, 5, 0.4375, 1.0625, None if foreground is None else index == foreground),
     )
 
 
@@ -199,7 +247,7 @@ class CannedService:
 
     def _list_models(self, _: bytes, context: grpc.ServicerContext) -> bytes:
         self._received(service_pb2.ExplainRequest(), context)
-        return encode_models((DESCRIPTION,))
+        return encode_models((DESCRIPTION, IMAGES, POINTS))
 
     def _explain_stream(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Answers pairs of questions in reverse order; one whose text is "bad" fails."""
@@ -248,6 +296,10 @@ def serving(
 
 def _answer(asked: service_pb2.ExplainRequest) -> Outcome:
     """About as much as was asked."""
+    if asked.instance.HasField("mosaic"):
+        mosaic = read_mosaic(asked)
+        count = len(mosaic.segments)
+        return focus_outcome([1 / 3, *[2 / 3 / (count - 1)] * (count - 1)], mosaic.foreground_index)
     tweet = asked.instance.tweet
     words = tuple(tweet.attributes) or (ATTRIBUTES if tweet.image else ())
     return outcome(tokens=tuple(tweet.text.split()), image=bool(tweet.image), attributes=words)

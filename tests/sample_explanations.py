@@ -32,7 +32,7 @@ def lengths(attention: Attention) -> dict[Modality, int]:
     return {
         vector.target: vector.weights.size
         for vector in attention.vectors
-        if vector.kind is AttentionKind.REPRESENTATION_MEAN
+        if vector.kind in (AttentionKind.REPRESENTATION_MEAN, AttentionKind.FOCUS)
     }
 
 
@@ -157,7 +157,7 @@ _numbers = st.floats(width=32, allow_nan=False, allow_infinity=False)
 _optional = st.none() | _numbers
 _counts = st.integers(0, 2**32 - 1)
 _seeds = st.integers(0, 2**64 - 1)
-_targets = st.sampled_from(MODALITIES)
+_targets = st.sampled_from((*MODALITIES, Modality.SEGMENT))
 _sides = st.sampled_from(Modality)
 _weights = st.lists(_numbers, max_size=5).map(lambda numbers: np.array(numbers, np.float32))
 

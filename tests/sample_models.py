@@ -1,7 +1,7 @@
 """Manifests of models that need no weights, for tests that stop at the gateway."""
 
 from attendant.manifest import FileEntry, ModelManifest, VersionManifest
-from attendant.types import MODALITIES
+from attendant.types import MODALITIES, Modality, MosaicShape
 
 
 def version(name: str, *, weights: str = "a") -> VersionManifest:
@@ -23,5 +23,7 @@ def manifest(name="sarcasm", **changes) -> ModelManifest:
 MODELS = {
     "sarcasm": manifest(),
     "irony": manifest("irony", methods=("permutation",), versions={"1": version("1")}),
-    "mosaics": manifest("mosaics", archive="sdc", modalities=()),
+    "mosaics": manifest(
+        "mosaics", archive="sdc", modalities=(Modality.SEGMENT,), mosaic=MosaicShape(2, (2,))
+    ),
 }

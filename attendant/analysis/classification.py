@@ -122,6 +122,26 @@ def reliability(labels: Labels, probabilities: Probabilities, bins: int = ECE_BI
     return Reliability(counts, forecast, observed)
 
 
+def area_under_roc(labels: Labels, scores: Probabilities) -> Estimate:
+    """How often a positive scores above a negative, ties as half; interval after Hanley & McNeil 1982.
+
+    NaN where one of the classes is missing: nothing is told apart.
+    """
+    from scipy import stats  # noqa: PLC0415 - it takes a second
+
+    positives = int((labels == 1).sum())
+    negatives = len(labels) - positives
+    if not positives or not negatives:
+        return Estimate(np.nan, 0.0, 1.0)
+    ranks = stats.rankdata(scores)
+    area = float((ranks[labels == 1].sum() / positives - (positives + 1) / 2) / negatives)
+    both_above, above_both = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area)
+    variance += (positives - 1) * (both_above - area**2) + (negatives - 1) * (above_both - area**2)
+    half = 1.959963984540054 * float(np.sqrt(variance / (positives * negatives)))
+    return Estimate(area, max(0.0, area - half), min(1.0, area + half))
+
+
 def _bin(probabilities: Probabilities, bins: int) -> NDArray[np.int64]:
     return np.minimum((probabilities * bins).astype(np.int64), bins - 1)
 

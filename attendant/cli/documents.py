@@ -4,7 +4,7 @@ Stable: fields are added, never renamed or removed.
 """
 
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ def predict_document(result: PredictResult) -> Document:
 def explain_document(result: ExplainResult) -> Document:
     return _common(result) | {
         "attention": _attention(result.attention),
+        "focus": None if result.focus is None else asdict(result.focus),
         "explanations": _explanations(result.explanations),
         "cache": result.cache,
     }
@@ -63,6 +64,9 @@ def models_document(models: Iterable[ModelDescription]) -> Document:
                     "provider": model.runtime.provider,
                     "threads": model.runtime.threads,
                 },
+                "mosaic": None
+                if model.mosaic is None
+                else {"segments": model.mosaic.segments, "segment": list(model.mosaic.segment)},
             }
             for model in models
         ]

@@ -7,20 +7,19 @@ import typer
 
 from attendant.channels import DEFAULT_ADDRESS, DEFAULT_TIMEOUT
 from attendant.cli import pictures, terminal
-from attendant.cli.connection import (
-    Address,
-    AttributeOption,
-    ImageOption,
-    Json,
-    Model,
-    TextOption,
-    Timeout,
-    Version,
-    connect,
-    tweet_of,
-)
+from attendant.cli.connection import Address, Json, Model, Timeout, Version, connect
 from attendant.cli.console import WrongUse, plain, print_json, screen
 from attendant.cli.documents import explain_document
+from attendant.cli.instances import (
+    AttributeOption,
+    Foreground,
+    ImageOption,
+    MosaicFile,
+    MosaicOption,
+    TextOption,
+    find_mosaic_model,
+    instance_of,
+)
 from attendant.cli.methods import (
     Adversaries,
     Boxes,
@@ -43,7 +42,7 @@ from attendant.cli.methods import (
 )
 from attendant.client import CacheMode
 from attendant.questions import DEFAULT_MODEL, DEFAULT_OPTIONS
-from attendant.types import Modality
+from attendant.types import Instance, Modality, Mosaic
 
 
 def explain(  # noqa: PLR0913 - the command's options
@@ -52,6 +51,8 @@ def explain(  # noqa: PLR0913 - the command's options
     text: TextOption = None,
     image: ImageOption = None,
     attribute: AttributeOption = None,
+    mosaic: MosaicOption = None,
+    foreground: Foreground = None,
     model: Model = DEFAULT_MODEL,
     version: Version = "",
     method: Methods = None,
@@ -83,45 +84,50 @@ def explain(  # noqa: PLR0913 - the command's options
     box: Boxes = None,
     seed: Seed = None,
 ) -> None:
-    """Ask a model about a tweet, and why it answers so: text, an image, or both.
+    """Ask a model about a tweet (text, an image, or both) or about a mosaic, and why it answers so.
 
     Example: attendant explain --text "what a great monday" --image photo.jpg --all --save explanation.png
     """
-    tweet = tweet_of("explain", text, image, attribute)
+    asked = instance_of("explain", text, image, attribute, mosaic, foreground)
     pictures.check(save, "--save")
-    options = options_of(
-        {*(method or ()), *(DEFAULT_OPTIONS.methods if every else ())},
-        Wishes(
-            targets=tuple(map(Modality, target)) if target else None,
-            samples=samples,
-            tolerance=tolerance,
-            through_attention=through_attention or None,
-            label=class_,
-            adversaries=adversaries,
-            steps=steps,
-            epsilon=epsilon,
-            masking=masking,
-            top_k=top_k,
-            visual_group=visual_group or None,
-            boxes=tuple(map(read_box, box)) if box else None,
-            seed=seed,
-        ),
+    cache_mode = _cache_mode(refresh, no_cache)
+    wishes = Wishes(
+        targets=tuple(map(Modality, target)) if target else None,
+        samples=samples,
+        tolerance=tolerance,
+        through_attention=through_attention or None,
+        label=class_,
+        adversaries=adversaries,
+        steps=steps,
+        epsilon=epsilon,
+        masking=masking,
+        top_k=top_k,
+        visual_group=visual_group or None,
+        boxes=tuple(map(read_box, box)) if box else None,
+        seed=seed,
     )
     with connect(context, address, timeout) as client:
+        instance: Instance
+        if isinstance(asked, MosaicFile):
+            found = find_mosaic_model(client, model)
+            instance, offered = asked.read(found.shape), found.methods
+        else:
+            instance, offered = asked, DEFAULT_OPTIONS.methods
+        options = options_of({*(method or ()), *(offered if every else ())}, wishes)
         result = client.explain(
-            tweet,
-            model=model,
-            version=version,
-            options=options,
-            cache_mode=_cache_mode(refresh, no_cache),
+            instance, model=model, version=version, options=options, cache_mode=cache_mode
         )
     if as_json:
         print_json(explain_document(result))
     else:
-        screen().print(terminal.explanation(result))
+        screen().print(terminal.explanation(result, _foreground(instance)))
     if save is not None:
         result.save(save)
         screen(stderr=True).print(f"drawn: {plain(str(save))}", soft_wrap=True)
+
+
+def _foreground(instance: Instance) -> int | None:
+    return instance.foreground_index if isinstance(instance, Mosaic) else None
 
 
 def _cache_mode(refresh: bool, no_cache: bool) -> CacheMode:

@@ -82,6 +82,8 @@ def _impact(one: PermutationImpact) -> Text:
             f"(95% sure: {low:.3f} to {high:.3f}), changes the label in {one.flip_share:.0%} "
             f"of {one.samples} shuffles"
         )
+    if one.target is Modality.SEGMENT:  # what focus-classify models are published with
+        text += f"\nmedian total variation distance of the classes' probabilities: {one.median_total_variation:.3f}"
     return _cut(text, truncated=one.truncated)
 
 
@@ -254,12 +256,13 @@ def _name(target: Modality | None) -> Text:
 
 
 def _strongest(one: RankedImportance | ElementScores, attention: Attention, number: str) -> str:
-    image = one.target is Modality.IMAGE
+    long = one.target in (Modality.IMAGE, Modality.SEGMENT)  # names of several words
+    gap = ": " if one.target is Modality.SEGMENT else " "  # they end in a number
     names = (
-        f"{element(attention, one.target, index)} {number.format(one.scores[index])}"
-        for index in order(one.scores)[: _CELLS if image else _WORDS]
+        f"{element(attention, one.target, index)}{gap}{number.format(one.scores[index])}"
+        for index in order(one.scores)[: _CELLS if one.target is Modality.IMAGE else _WORDS]
     )
-    return ("; " if image else "  ").join(names)
+    return ("; " if long else "  ").join(names)
 
 
 def _missing(*, truncated: bool) -> Iterator[RenderableType]:

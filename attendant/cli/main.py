@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from attendant.cli import analyze, evaluate, reference, train
+from attendant.cli import analyze, evaluate, reference, reproduce, train
 from attendant.cli.archive import archive
 from attendant.cli.connection import security
 from attendant.cli.console import Commands
 from attendant.cli.explain import explain
 from attendant.cli.models import models
+from attendant.cli.mosaic import mosaic
 from attendant.cli.predict import predict
 
 app = typer.Typer(
@@ -30,6 +31,8 @@ app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(analyze.app, name="analyze")
 app.add_typer(reference.app, name="reference")
+app.add_typer(reproduce.app, name="reproduce")
+app.command()(mosaic)
 app.command()(archive)
 
 

@@ -11,7 +11,12 @@ from rich.text import Text
 from attendant.cli.console import plain
 from attendant.types import Attention, Modality, Weights
 
-COLOURS = {Modality.TEXT: "#4a90d9", Modality.IMAGE: "#e0762f", Modality.ATTRIBUTE: "#4caf7d"}
+COLOURS = {
+    Modality.TEXT: "#4a90d9",
+    Modality.IMAGE: "#e0762f",
+    Modality.ATTRIBUTE: "#4caf7d",
+    Modality.SEGMENT: "#e0762f",
+}
 _BAR = 30  # columns
 _SHADES = " ·░▒▓█"
 _ROWS = ("upper", "middle", "lower")
@@ -55,7 +60,12 @@ def place(index: int, rows: int, columns: int) -> str:
 
 
 def element(attention: Attention, target: Modality, index: int) -> str:
-    """What an element of a target is called. Of image and attributes as one, the cells come before the words."""
+    """What an element of a target is called. Of image and attributes as one, the cells come before the words.
+
+    Segments are called by their index, as requests and documents call them.
+    """
+    if target is Modality.SEGMENT:
+        return f"segment {index}"
     axis = attention.axis(Modality.IMAGE if target is Modality.VISUAL else target)
     if axis is None:
         return f"element {index + 1}"

@@ -31,6 +31,7 @@ class Target(StrEnum):
     TEXT = Modality.TEXT
     IMAGE = Modality.IMAGE
     ATTRIBUTE = Modality.ATTRIBUTE
+    SEGMENT = Modality.SEGMENT
 
 
 Methods = Annotated[
@@ -38,7 +39,11 @@ Methods = Annotated[
     typer.Option("--method", help="An explanation beyond attention; may be given several times."),
 ]
 Every = Annotated[
-    bool, typer.Option("--all", help="Every method; box_alignment only where there is a --box.")
+    bool,
+    typer.Option(
+        "--all",
+        help="Every method, for a mosaic those that its model offers; box_alignment only where there is a --box.",
+    ),
 ]
 Targets = Annotated[
     list[Target] | None,

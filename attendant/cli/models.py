@@ -10,6 +10,7 @@ from attendant.channels import DEFAULT_ADDRESS, DEFAULT_TIMEOUT
 from attendant.cli.connection import Address, Json, Timeout, connect
 from attendant.cli.console import plain, print_json, screen
 from attendant.cli.documents import models_document
+from attendant.cli.mosaic_files import describe_shape
 from attendant.types import ModelDescription
 
 
@@ -39,6 +40,8 @@ def _card(model: ModelDescription) -> Table:
     card = Table(box=None, show_header=False, padding=(0, 2))
     card.add_row(Text(plain(model.name), style="bold"), state)
     card.add_row("reads", _list(model.modalities))
+    if model.mosaic is not None:
+        card.add_row("mosaics of", describe_shape(model.mosaic))
     card.add_row("classes", _list(model.classes))
     card.add_row("methods", _list(["attention", *model.methods]))
     if model.runtime is not None:

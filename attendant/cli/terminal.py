@@ -10,9 +10,10 @@ from rich.text import Text
 from attendant.cli import explained
 from attendant.cli.console import plain
 from attendant.cli.marks import COLOURS, bar, heat_map, order, place, table, title
+from attendant.pictures.verdicts import look, risk, spread, truth
 from attendant.pictures.views import NAMES, View, modality_weights, score, views
 from attendant.results import ExplainResult, PredictResult
-from attendant.types import Axis, Modality, Prediction, Warning_
+from attendant.types import MODALITIES, Axis, Focus, Modality, Prediction, Warning_
 
 _STRONGEST = 4
 
@@ -22,9 +23,11 @@ def answer(result: PredictResult) -> Group:
     return Group(*_prediction(result.prediction), *_foot(result, ""))
 
 
-def explanation(result: ExplainResult) -> Group:
-    """A prediction with its reasons."""
+def explanation(result: ExplainResult, foreground: int | None = None) -> Group:
+    """A prediction with its reasons; `foreground` is the index of a mosaic's, where it is known."""
     parts: list[RenderableType] = [*_prediction(result.prediction), *_inputs(result)]
+    for view in views(result.attention, Modality.SEGMENT):
+        parts += [*_look(result.focus, view, foreground), "", *_segments(view, foreground)]
     for modality in (Modality.TEXT, Modality.IMAGE, Modality.ATTRIBUTE):
         axis, shown = result.attention.axis(modality), views(result.attention, modality)
         if axis is not None and shown:
@@ -48,12 +51,41 @@ def _inputs(result: ExplainResult) -> Iterator[RenderableType]:
     yield ""
     yield title("How much weight each input got")
     rows = table()
-    for modality, name in NAMES.items():
+    for modality in MODALITIES:
+        name = NAMES[modality]
         weight = weights.get(modality)
         if weight is None:
             rows.add_row(name, Text("not given", style="dim"), "")
         else:
             rows.add_row(name, bar(weight, COLOURS[modality]), f"{weight:.0%}")
+    yield rows
+
+
+def _look(focus: Focus | None, view: View, foreground: int | None) -> Iterator[RenderableType]:
+    if focus is None:
+        return
+    yield ""
+    yield title("Where the model looked", "a number tells a segment, from 0 as in the request")
+    rows = table()
+    rows.add_row("focus", Text(look(focus, float(view.weights[focus.index])), style="bold"))
+    said = truth(focus, foreground)
+    if said:
+        rows.add_row("", Text(said, style="bold cyan" if focus.is_true else "bold yellow"))
+    rows.add_row("risk", risk(focus))
+    rows.add_row("spread", spread(focus, view.weights.size))
+    yield rows
+
+
+def _segments(view: View, foreground: int | None) -> Iterator[RenderableType]:
+    yield title("Segments", "how much weight each got")
+    focus = order(view.weights)[0]
+    rows = table()
+    for index, weight in enumerate(view.weights):
+        marks = (index == focus, "focus"), (index == foreground, "foreground")
+        names = ", ".join(name for marked, name in marks if marked)
+        rows.add_row(
+            str(index), bar(float(weight), COLOURS[Modality.SEGMENT]), f"{weight:.1%}", Text(names, "bold")
+        )
     yield rows
 
 

@@ -1,7 +1,5 @@
 """`attendant train`: makes the models of model_store from the data."""
 
-import shlex
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,16 +7,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-INTERRUPTED = 130
+from attendant.cli.long_work import Device, command_line, interruptible
+
 VERSIONS = {"original": "1", "mmsd2": "2"}
 
 app = typer.Typer(help="Train the models of model_store from the data.", no_args_is_help=True)
 
 
-class Device(StrEnum):
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
+class Protocol(StrEnum):
+    FIXED = "fixed"
+    FRESH = "fresh"
 
 
 class Labels(StrEnum):
@@ -32,6 +30,15 @@ class Stage(StrEnum):
     ENCODER = "encoder"
     IMAGE = "image"
     RELEASE = "release"
+
+
+ProtocolOption = Annotated[
+    Protocol | None,
+    typer.Option(
+        help="fixed: the same 30,000 mosaics in every epoch, as the paper's; fresh: drawn anew at each step, three "
+        "times as fast. Default: as each model was shipped."
+    ),
+]
 
 
 @app.callback()
@@ -92,28 +99,22 @@ def sarcasm(  # noqa: PLR0913, PLR0917 - a command's options
         torch.set_num_threads(threads)
     recipe = make_recipe(epochs, encoder_epochs)
     console = Console(stderr=True)
-    try:
-        with shown(console) as progress:
-            training = SarcasmTraining(
-                find_data(data),
-                runs,
-                range(seed, seed + seeds),
-                progress,
-                recipe,
-                TrainingLabels(labels),
-                device,
-                resume,
-            )
-            training.run(stage)
-            if stage is Stage.RELEASE:
-                version = version or VERSIONS[labels]
-                manifest = release(training, Release(out, version, _command()), progress.say)
-                progress.say(
-                    f"released {manifest.name} {version}, digest {manifest.versions[version].digest}"
-                )
-    except KeyboardInterrupt:
-        console.print("interrupted; the same command goes on from the last checkpoint")
-        raise typer.Exit(INTERRUPTED) from None
+    with interruptible(console), shown(console) as progress:
+        training = SarcasmTraining(
+            find_data(data),
+            runs,
+            range(seed, seed + seeds),
+            progress,
+            recipe,
+            TrainingLabels(labels),
+            device,
+            resume,
+        )
+        training.run(stage)
+        if stage is Stage.RELEASE:
+            version = version or VERSIONS[labels]
+            manifest = release(training, Release(out, version, command_line()), progress.say)
+            progress.say(f"released {manifest.name} {version}, digest {manifest.versions[version].digest}")
 
 
 @app.command()
@@ -147,6 +148,48 @@ def typical(
     typer.echo(f"wrote {out / entry.path}, {entry.bytes:,} bytes, sha256 {entry.sha256}")
 
 
-def _command() -> str:
-    """The command as a person would type it again."""
-    return shlex.join(["attendant", *sys.argv[1:]])
+@app.command()
+def sdc(  # noqa: PLR0913, PLR0917 - a command's options
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Which to make, such as sdc-cifar-sparsemax-0 or sdc-error-mode-1; default: all thirteen."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Data folder; else ATTENDANT_DATA, else ../shared/data.", exists=True, file_okay=False
+        ),
+    ] = None,
+    store: Annotated[Path, typer.Option(help="Where the models' folders are written.")] = Path("model_store"),
+    runs: Annotated[Path, typer.Option(help="Checkpoints.")] = Path("runs/sdc"),
+    seed: Annotated[int, typer.Option(min=0, help="Fixes every random choice of the CIFAR models.")] = 1,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Of 30,000 mosaics each, for the CIFAR models.")
+    ] = None,
+    protocol: ProtocolOption = None,
+    device: Annotated[Device, typer.Option(help="auto takes CUDA where there is one.")] = Device.AUTO,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all.")] = 0,
+    resume: Annotated[bool, typer.Option(help="Go on from the checkpoints.")] = True,
+) -> None:
+    """Train focus-classify models (FCAM) and release them, with the risk that their focus is wrong.
+
+    Interrupted, the same command goes on where it was. A CIFAR model takes up to an hour on one CPU core, an error mode
+    seconds.
+    """
+    import torch  # noqa: PLC0415 - as above
+
+    from attendant.training.compute import choose_device  # noqa: PLC0415
+    from attendant.training.data import find_data  # noqa: PLC0415
+    from attendant.training.progress import shown  # noqa: PLC0415
+    from attendant.training.sdc_models import Making, make_models  # noqa: PLC0415
+    from attendant.training.variants import Protocol as TrainingProtocol  # noqa: PLC0415
+
+    if threads:
+        torch.set_num_threads(threads)
+    console = Console(stderr=True)
+    with interruptible(console), shown(console) as progress:
+        chosen = None if protocol is None else TrainingProtocol(protocol)
+        making = Making(store, runs, progress, choose_device(device), seed, epochs, chosen, resume)
+        make_models(models or (), making, lambda: find_data(data))

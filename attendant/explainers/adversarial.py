@@ -13,7 +13,7 @@ from attendant.explainers.base import Deadline, Doubles, Explainable, Floats
 from attendant.explainers.instance import choose_targets
 from attendant.methods import EPSILON_WIDE, Adversarial, AdversarialAttention, AdversarialOptions, Diversity
 from attendant.statistics.divergences import pairwise_jensen_shannon, total_variation
-from attendant.types import MODALITIES, Modality
+from attendant.types import Modality
 
 PENALTY = 500.0  # of each unit by which an adversary moves the answer beyond epsilon
 SPREAD = 3.0  # standard deviation of the first logits
@@ -21,6 +21,7 @@ RATE = 0.01
 DECAYS = 0.9, 0.999  # of Adam's two moments
 TINY = 1e-8  # Adam's
 STEPS_A_LOOK = 20  # between looks at the clock
+_PLACES = tuple(Modality)  # each target draws from a stream of its own, whatever else is asked for
 
 Step = Callable[[Doubles], Doubles]
 
@@ -78,7 +79,7 @@ class Attack:
         """The first logits: log(1/L) + 3 N(0, 1), of a stream for each target."""
         logits = []
         for target, span in self._spans.items():
-            generator = np.random.default_rng([self._options.seed, MODALITIES.index(target)])
+            generator = np.random.default_rng([self._options.seed, _PLACES.index(target)])
             length = span.stop - span.start
             logits.append(generator.normal(-np.log(length), SPREAD, (self._options.adversaries, length)))
         return np.concatenate(logits, axis=1)

@@ -1,29 +1,19 @@
 """From the scores of m segments to attention weights, and the loss that each such map is trained with.
 
 B mosaics of m segments, k classes; phi as in `fcam`. Scores are finite, float32 or wider; weights are never negative
-and sum to 1. To add a mechanism: a member of `Mechanism`, its map, and one line of `FOCUS_MAPS`.
+and sum to 1. To add a mechanism: its map, and a line of `Mechanism`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
+from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 Map = Callable[[Tensor], Tensor]  # scores B x m to weights B x m
-
-
-class Mechanism(StrEnum):
-    """How segments are attended to."""
-
-    SOFTMAX = "softmax"
-    ENTROPY = "entropy"
-    SPARSEMAX = "sparsemax"
-    SPHERICAL = "spherical"
-    HARD = "hard"
 
 
 class EntropyTerm(StrEnum):
@@ -49,11 +39,12 @@ class LossOptions:
 
 @dataclass(frozen=True)
 class Attended:
-    """What a loss is formed from. `classify` is g: N x ... to logits N x k."""
+    """What a loss is formed from: N elements, of which mosaics are made. `classify` is g: N x ... to logits N x k."""
 
     scores: Tensor  # B x m
     weights: Tensor  # those to train with, B x m
-    phi: Tensor  # B x m x ...
+    elements: Tensor  # phi, N x ...
+    indices: Tensor  # of the mosaics' segments in it, B x m
     classify: Map
 
 
@@ -110,7 +101,7 @@ def softmax_entropy(scores: Tensor) -> Tensor:
 
 def mixture_loss(attended: Attended, targets: Tensor, _: LossOptions) -> Tensor:
     """CE(g(sum_j alpha_j phi_j), y)."""
-    logits = attended.classify(average(attended.weights, attended.phi))
+    logits = attended.classify(average(attended.weights, attended.elements[attended.indices]))
     return functional.cross_entropy(logits, targets)
 
 
@@ -122,18 +113,21 @@ def entropy_loss(attended: Attended, targets: Tensor, options: LossOptions) -> T
 
 
 def expected_loss(attended: Attended, targets: Tensor, _: LossOptions) -> Tensor:
-    """sum_j alpha_j CE(g(phi_j), y): the expected loss of attending to one segment drawn from the weights."""
-    weights = attended.weights
-    logits = attended.classify(attended.phi.flatten(0, 1))
-    losses = functional.cross_entropy(logits, targets.repeat_interleave(weights.shape[1]), reduction="none")
-    return (weights * losses.reshape(weights.shape)).sum(dim=1).mean()
+    """sum_j alpha_j CE(g(phi_j), y): the expected loss of attending to one segment drawn from the weights.
+
+    g runs once an element, however many mosaics it is in.
+    """
+    logs = attended.classify(attended.elements).log_softmax(dim=-1)  # N x k
+    losses = -logs[attended.indices, targets.unsqueeze(1)]  # B x m
+    return (attended.weights * losses).sum(dim=1).mean()
 
 
 @dataclass(frozen=True)
 class FocusMap:
-    """A mechanism: the weights of an answer, those of training where they are others, and the loss."""
+    """What a mechanism does: the weights of an answer, those of training where they are others, and the loss."""
 
     weights: Map
+    says: str  # in a few words, for people
     surrogate: Map | None = None
     loss: Loss = mixture_loss
 
@@ -142,12 +136,19 @@ class FocusMap:
         return self.surrogate or self.weights
 
 
-FOCUS_MAPS: Mapping[Mechanism, FocusMap] = MappingProxyType(
-    {
-        Mechanism.SOFTMAX: FocusMap(softmax),
-        Mechanism.ENTROPY: FocusMap(softmax, loss=entropy_loss),
-        Mechanism.SPARSEMAX: FocusMap(sparsemax),
-        Mechanism.SPHERICAL: FocusMap(spherical),
-        Mechanism.HARD: FocusMap(one_hot, surrogate=softmax, loss=expected_loss),
-    }
-)
+class Mechanism(StrEnum):
+    """How segments are attended to: its name, and what it does."""
+
+    focus_map: FocusMap
+
+    def __new__(cls, name: str, focus_map: FocusMap) -> Self:
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.focus_map = focus_map
+        return member
+
+    SOFTMAX = "softmax", FocusMap(softmax, "every segment has some weight")
+    ENTROPY = "entropy", FocusMap(softmax, "softmax, trained with its entropy as a cost", loss=entropy_loss)
+    SPARSEMAX = "sparsemax", FocusMap(sparsemax, "the scores' projection on the simplex: some weights are 0")
+    SPHERICAL = "spherical", FocusMap(spherical, "shares of the squared scores")
+    HARD = "hard", FocusMap(one_hot, "one segment alone has all the weight", softmax, expected_loss)

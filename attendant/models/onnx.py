@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.jit._trace import TracerWarning  # torch.jit has it too, but does not export it to type checkers
 
+from attendant.models.fcam import Fcam
 from attendant.models.hfm import HfmConfig, HfmInput, HierarchicalFusion
 from attendant.types import IMAGE_SIZE, MODALITIES
 
@@ -26,6 +27,9 @@ HFM_OUTPUTS = (
 HFM_TAIL_OUTPUTS = (*(f"raw_{modality}" for modality in MODALITIES), "scores", "values")
 ENCODER_INPUTS = ("pixels",)
 ENCODER_OUTPUTS = ("regions", "attribute_logits")
+FCAM_INPUTS = ("segments",)  # float32, B x m x ...
+FCAM_OUTPUTS = ("scores", "weights", "probabilities")
+FCAM_TAIL_OUTPUTS = ("phi",)  # what explanations start from
 
 # The TorchScript exporter turns nn.LSTM into one ONNX LSTM node; it needs no package beside torch and onnx.
 _OPSET = 17
@@ -56,6 +60,18 @@ class _EncoderGraph(nn.Module):
         if encoding.attribute_logits is None:  # the paper's encoder names no attributes
             return (encoding.regions,)
         return encoding.regions, encoding.attribute_logits
+
+
+class _FcamGraph(nn.Module):
+    """The model with its output as a tuple, in the order of FCAM_OUTPUTS and FCAM_TAIL_OUTPUTS."""
+
+    def __init__(self, model: Fcam) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, segments: Tensor) -> tuple[Tensor, ...]:
+        output = vars(self.model(segments))
+        return tuple(output[name] for name in (*FCAM_OUTPUTS, *FCAM_TAIL_OUTPUTS))
 
 
 def export_hfm(model: HierarchicalFusion, path: Path) -> None:
@@ -102,6 +118,23 @@ def export_encoder(encoder: nn.Module, path: Path) -> None:
             input_names=list(ENCODER_INPUTS),
             output_names=list(outputs),
             dynamic_axes={name: {0: "batch"} for name in (*ENCODER_INPUTS, *outputs)},
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+
+
+def export_fcam(model: Fcam, path: Path) -> None:
+    """Write an FCAM with B free: inputs FCAM_INPUTS, outputs FCAM_OUTPUTS and FCAM_TAIL_OUTPUTS."""
+    segments = torch.zeros(2, model.config.n_segments, *model.config.networks.segment)
+    outputs = (*FCAM_OUTPUTS, *FCAM_TAIL_OUTPUTS)
+    with _expected_warnings():
+        torch.onnx.export(
+            _evaluating(_FcamGraph(model), model),
+            (segments,),
+            path,
+            input_names=list(FCAM_INPUTS),
+            output_names=list(outputs),
+            dynamic_axes={name: {0: "batch"} for name in (*FCAM_INPUTS, *outputs)},
             opset_version=_OPSET,
             dynamo=False,
         )

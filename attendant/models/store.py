@@ -72,7 +72,7 @@ def load_hfm(folder: Path, version: VersionManifest) -> HierarchicalFusion:
     # Not on the meta device, where the initial weights of embeddings import torch's compiler: 3 s against 0.06
     with torch.random.fork_rng(devices=[]):
         model = build_hfm(config.hfm)
-    return _filled(model, folder, file_of(version, "hfm"))
+    return fill(model, folder, file_of(version, "hfm"))
 
 
 def build_encoder(config: EncoderConfig) -> RoundedEncoder | PaperEncoder:
@@ -85,7 +85,7 @@ def load_encoder(folder: Path, version: VersionManifest) -> RoundedEncoder | Pap
     config = load_config(folder, version)
     with torch.device("meta"):
         encoder = build_encoder(config.encoder)
-    return _filled(encoder, folder, file_of(version, "encoder"))
+    return fill(encoder, folder, file_of(version, "encoder"))
 
 
 def load_typical(folder: Path, version: VersionManifest) -> dict[Modality, Typical]:
@@ -143,27 +143,8 @@ def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
     path.chmod(0o644)  # safetensors makes files that only their owner may read
 
 
-def file_of(version: VersionManifest, role: str) -> FileEntry:
-    """The version's file in that role; ManifestError where it has none."""
-    try:
-        return version.files[role]
-    except KeyError:
-        listed = ", ".join(sorted(version.files))
-        raise ManifestError(
-            f"version {version.version!r} lists no {role!r} file; it lists: {listed}"
-        ) from None
-
-
-def _half(name: str, tensor: Tensor) -> Tensor:
-    if not tensor.is_floating_point():
-        return tensor
-    half = tensor.detach().half()
-    if not half.isfinite().all():
-        raise ValueError(f"{name} has values that are not finite as fp16")
-    return half
-
-
-def _filled(model: Model, folder: Path, entry: FileEntry) -> Model:
+def fill(model: Model, folder: Path, entry: FileEntry) -> Model:
+    """The model in eval mode, with the weights of a verified file; ManifestError where they are not its own."""
     weights = load_weights(folder, entry)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
@@ -182,3 +163,23 @@ def _filled(model: Model, folder: Path, entry: FileEntry) -> Model:
             )
     model.load_state_dict(weights, assign=True)
     return model.eval()
+
+
+def file_of(version: VersionManifest, role: str) -> FileEntry:
+    """The version's file in that role; ManifestError where it has none."""
+    try:
+        return version.files[role]
+    except KeyError:
+        listed = ", ".join(sorted(version.files))
+        raise ManifestError(
+            f"version {version.version!r} lists no {role!r} file; it lists: {listed}"
+        ) from None
+
+
+def _half(name: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    half = tensor.detach().half()
+    if not half.isfinite().all():
+        raise ValueError(f"{name} has values that are not finite as fp16")
+    return half

@@ -1,4 +1,4 @@
-"""Attribute words with a bar for each source, or for each method."""
+"""Attribute words, or segments, with a bar for each source, or for each method."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _LEGEND = 1.65  # inches a name, where there is room
 
 @dataclass(frozen=True)
 class Attributes:
-    """A section about the attribute words."""
+    """A section about attribute words or segments: the labels of an axis."""
 
     title: str
     caption: str

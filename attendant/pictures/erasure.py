@@ -42,9 +42,7 @@ class Curves:
     def _draw_chart(self, page: Page, top: float) -> None:
         width, height = _CHART
         left = MARGIN + _AXIS
-        axes = page.figure.add_axes(
-            (left / WIDTH, 1 - (top + height) / page.height, width / WIDTH, height / page.height)
-        )
+        axes = page.chart(left, top, width, height)
         for curve in self.erasure.curves:
             count = curve.probabilities.size
             colour = COLOURS[curve.target]

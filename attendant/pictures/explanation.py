@@ -18,14 +18,18 @@ from attendant.pictures.heading import Heading
 from attendant.pictures.impacts import Impacts
 from attendant.pictures.notes import Notes
 from attendant.pictures.regions import BLANK, Photograph, Regions
+from attendant.pictures.segments import Segments, panel_of
 from attendant.pictures.style import MARGIN, WIDTH, Page
 from attendant.pictures.views import compared, views
 from attendant.pictures.words import Words
 from attendant.results import ExplainResult
-from attendant.types import IMAGE_SIZE, Attention, Modality
+from attendant.types import IMAGE_SIZE, Attention, Axis, Instance, Modality, Mosaic, Tweet
 
 FORMATS = ("png", "svg", "pdf")
 _GAP = 0.3
+_SHARES = "Each method's shares of what it found in all, beside attention."
+_NOTHING = Tweet()
+_NO_SEGMENTS = Mosaic(())
 _ORDER = (Modality.IMAGE, Modality.TEXT, Modality.ATTRIBUTE)
 
 
@@ -37,9 +41,12 @@ class _Section(Protocol):
     def draw(self, page: Page, top: float) -> None: ...
 
 
-def draw(result: ExplainResult, image: bytes = b"") -> Figure:
-    """The explanation as a figure; `image` is the tweet's, drawn under the weights (none: they stand on grey)."""
-    sections = _sections(result, image)
+def draw(result: ExplainResult, instance: Instance = _NOTHING) -> Figure:
+    """The explanation as a figure; `instance` is what it is about, whose pictures are drawn with their weights.
+
+    Where there is no image, or none that can be read, its place is grey; without its segments, a mosaic is bars alone.
+    """
+    sections = _sections(result, instance)
     height = 2 * MARGIN + sum(section.height for section in sections) + _GAP * (len(sections) - 1)
     figure = Figure(figsize=(WIDTH, height), facecolor="white")
     FigureCanvasAgg(figure)
@@ -50,19 +57,32 @@ def draw(result: ExplainResult, image: bytes = b"") -> Figure:
     return figure
 
 
-def render(result: ExplainResult, image: bytes = b"", *, format: str = "png", dpi: int = 150) -> bytes:  # noqa: A002 - matplotlib's word
+def render(
+    result: ExplainResult,
+    instance: Instance = _NOTHING,
+    *,
+    format: str = "png",  # noqa: A002 - matplotlib's word
+    dpi: int = 150,
+) -> bytes:
     """`draw` as a file; raises ValueError where `format` is none of FORMATS."""
     if format not in FORMATS:
         raise ValueError(f"pictures are {', '.join(FORMATS)}, not {format!r}")
     file = BytesIO()
-    draw(result, image).savefig(file, format=format, dpi=dpi)
+    draw(result, instance).savefig(file, format=format, dpi=dpi)
     return file.getvalue()
 
 
-def _sections(result: ExplainResult, image: bytes) -> list[_Section]:
-    computed, photograph = result.explanations, _photograph(image)
-    sections: list[_Section] = [Heading(result), *_attended(result.attention, photograph)]
-    beyond = list(_compared(result, photograph))
+def _sections(result: ExplainResult, instance: Instance) -> list[_Section]:
+    computed = result.explanations
+    sections: list[_Section]
+    if result.focus is not None:
+        mosaic = instance if isinstance(instance, Mosaic) else _NO_SEGMENTS
+        sections = [Heading(result, mosaic.foreground_index), *_looked_at(result.attention, mosaic)]
+        beyond = list(_looked_at_by_methods(result))
+    else:
+        photograph = _photograph(instance.image if isinstance(instance, Tweet) else b"")
+        sections = [Heading(result), *_attended(result.attention, photograph)]
+        beyond = list(_compared(result, photograph))
     if beyond:
         sections += [Glossary(computed), *beyond]
     if computed.permutation is not None and computed.permutation.impacts:
@@ -70,6 +90,20 @@ def _sections(result: ExplainResult, image: bytes) -> list[_Section]:
     if computed.erasure is not None and computed.erasure.curves:
         sections.append(Curves(computed.erasure))
     return [*sections, Notes(result)]
+
+
+def _looked_at(attention: Attention, mosaic: Mosaic) -> Iterator[_Section]:
+    """The segments and their weights."""
+    for view in views(attention, Modality.SEGMENT):
+        yield Segments(view, panel_of(mosaic, view), mosaic.foreground_index)
+
+
+def _looked_at_by_methods(result: ExplainResult) -> Iterator[_Section]:
+    """What methods beyond attention found, segment by segment."""
+    shown = compared(result.explanations, result.attention, Modality.SEGMENT)
+    if shown:
+        labels = tuple(f"segment {index}" for index in range(shown[0].weights.size))
+        yield Attributes("Segments by method", _SHARES, Axis(Modality.SEGMENT, labels), shown)
 
 
 def _attended(attention: Attention, photograph: Photograph) -> Iterator[_Section]:
@@ -103,13 +137,12 @@ def _compared(result: ExplainResult, photograph: Photograph) -> Iterator[_Sectio
         shown = compared(result.explanations, result.attention, modality)
         if axis is None or not shown:
             continue
-        caption = "Each method's shares of what it found in all, beside attention."
         if modality is Modality.IMAGE:
-            yield Regions("Image by method", caption, photograph, axis.grid_rows, axis.grid_columns, shown)
+            yield Regions("Image by method", _SHARES, photograph, axis.grid_rows, axis.grid_columns, shown)
         elif modality is Modality.TEXT:
-            yield Words("Words by method", caption, axis.labels, shown)
+            yield Words("Words by method", _SHARES, axis.labels, shown)
         else:
-            yield Attributes("Attributes by method", caption, axis, shown)
+            yield Attributes("Attributes by method", _SHARES, axis, shown)
 
 
 def _photograph(image: bytes) -> Photograph:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from attendant.methods import Permutation, PermutationImpact
 from attendant.pictures.style import COLOURS, FAINT, INK, MARGIN, MUTED, WIDTH, Page
 from attendant.pictures.views import NAMES
+from attendant.types import Modality
 
 _HEADING = 0.75
 _ROW = 0.34
+_MORE = 0.2  # what is added to a row of two lines
 _BAR = 0.15
 _NAMES = 1.75
 _TOLD = 3.3  # the column of numbers
@@ -22,7 +24,7 @@ class Impacts:
 
     @property
     def height(self) -> float:
-        return _HEADING + _ROW * len(self.permutation.impacts)
+        return _HEADING + sum(map(_row_height, self.permutation.impacts))
 
     def draw(self, page: Page, top: float) -> None:
         page.write(MARGIN, top + 0.12, "Shuffled attention", size=12, bold=True)
@@ -33,8 +35,10 @@ class Impacts:
             f"Bars end at {self._end:.2f}.",
             colour=MUTED,
         )
-        for number, impact in enumerate(self.permutation.impacts):
-            self._draw_row(page, top + _HEADING + number * _ROW, impact)
+        middle = top + _HEADING
+        for impact in self.permutation.impacts:
+            self._draw_row(page, middle, impact)
+            middle += _row_height(impact)
 
     @property
     def _end(self) -> float:
@@ -62,3 +66,17 @@ class Impacts:
             colour=MUTED,
             room=_TOLD,
         )
+        if one.target is Modality.SEGMENT:
+            page.write(
+                left + width + 0.15,
+                middle + _MORE,
+                f"median TVD of the classes' probabilities {one.median_total_variation:.3f}",
+                size=8.5,
+                colour=MUTED,
+                room=_TOLD,
+            )
+
+
+def _row_height(one: PermutationImpact) -> float:
+    """Focus-classify models are published with one more measure, which has a line of its own."""
+    return _ROW + (_MORE if one.target is Modality.SEGMENT else 0.0)

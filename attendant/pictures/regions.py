@@ -72,9 +72,7 @@ class Regions:
 
     def _draw_panel(self, page: Page, place: tuple[float, float, float, float], view: View) -> None:
         left, top, width, height = place
-        axes = page.figure.add_axes(
-            (left / WIDTH, 1 - (top + height) / page.height, width / WIDTH, height / page.height)
-        )
+        axes = page.chart(left, top, width, height)
         extent = (0, self.columns, self.rows, 0)
         axes.imshow(_grey(self.photograph.pixels), extent=extent, aspect="auto")
         shades = view.shades.reshape(self.rows, self.columns)

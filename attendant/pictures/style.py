@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 from matplotlib import colormaps, font_manager
+from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -19,11 +20,18 @@ from attendant.types import Modality
 WIDTH = 11.0
 MARGIN = 0.45
 POINT = 1 / 72  # of an inch
+DASHES = (3.0, 2.0)  # on and off, in widths of the line
 
 INK = "#1f2933"
 MUTED = "#5b6670"
 FAINT = "#e8ecf0"
-COLOURS = {Modality.TEXT: "#2563a8", Modality.IMAGE: "#c2570c", Modality.ATTRIBUTE: "#2f855a"}
+COLOURS = {
+    Modality.TEXT: "#2563a8",
+    Modality.IMAGE: "#c2570c",
+    Modality.ATTRIBUTE: "#2f855a",
+    Modality.SEGMENT: "#c2570c",
+}
+RIGHT, WRONG = "#2563a8", "#c2570c"  # blue and orange: told apart by everyone, and never by colour alone
 METHOD_COLOURS = {
     Method.GRADIENT: "#7b4fb5",
     Method.LEAVE_ONE_OUT: "#0f8a8a",
@@ -144,12 +152,38 @@ class Page:
 
     def box(self, x: float, y: float, width: float, height: float, colour: object) -> None:
         """A filled rectangle whose upper left corner is at x, y."""
+        left, bottom, across, up = self._share(x, y, width, height)
+        self.figure.add_artist(Rectangle((left, bottom), across, up, facecolor=colour, edgecolor="none"))
+
+    def frame(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        colour: object,
+        *,
+        thickness: float = 2.0,
+        dashed: bool = False,
+    ) -> None:
+        """The outline of a rectangle whose upper left corner is at x, y; `thickness` in points."""
+        left, bottom, across, up = self._share(x, y, width, height)
         self.figure.add_artist(
             Rectangle(
-                (x / WIDTH, 1 - (y + height) / self.height),
-                width / WIDTH,
-                height / self.height,
-                facecolor=colour,
-                edgecolor="none",
+                (left, bottom),
+                across,
+                up,
+                fill=False,
+                edgecolor=colour,
+                linewidth=thickness,
+                linestyle=(0, DASHES) if dashed else "-",
             )
         )
+
+    def chart(self, x: float, y: float, width: float, height: float) -> Axes:
+        """Axes whose upper left corner is at x, y."""
+        return self.figure.add_axes(self._share(x, y, width, height))
+
+    def _share(self, x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
+        """Left, bottom, width and height in shares of the page."""
+        return x / WIDTH, 1 - (y + height) / self.height, width / WIDTH, height / self.height

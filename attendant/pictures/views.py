@@ -6,10 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendant.methods import Explanations, Method
-from attendant.types import MODALITIES, Attention, AttentionKind, Modality, Prediction, Weights
+from attendant.types import (
+    MODALITIES,
+    Attention,
+    AttentionKind,
+    AttentionVector,
+    Modality,
+    Prediction,
+    Weights,
+)
 
 FULL = 3  # times the weight that each element would have if all had the same
-NAMES = {Modality.TEXT: "text", Modality.IMAGE: "image", Modality.ATTRIBUTE: "attributes"}
+NAMES = {
+    Modality.TEXT: "text",
+    Modality.IMAGE: "image",
+    Modality.ATTRIBUTE: "attributes",
+    Modality.SEGMENT: "segments",
+}
 METHOD_NAMES = {
     Method.GRADIENT: "gradients",
     Method.LEAVE_ONE_OUT: "one left out",
@@ -42,8 +55,8 @@ class View:
 
 
 def views(attention: Attention, target: Modality) -> tuple[View, ...]:
-    """The mean and then each source; the mean alone where there is but one source; nothing for an absent modality."""
-    mean = attention.find(AttentionKind.REPRESENTATION_MEAN, target)
+    """The mean and then each source; the mean alone where there are no two sources; nothing for an absent modality."""
+    mean = _main(attention, target)
     if mean is None:
         return ()
     guided = [
@@ -58,7 +71,7 @@ def views(attention: Attention, target: Modality) -> tuple[View, ...]:
 
 def compared(explanations: Explanations, attention: Attention, target: Modality) -> tuple[View, ...]:
     """The mean attention, then each method's shares of what it found in all; nothing where no method found anything."""
-    mean = attention.find(AttentionKind.REPRESENTATION_MEAN, target)
+    mean = _main(attention, target)
     found: list[tuple[Method, Weights]] = []
     if explanations.gradient is not None:
         found += [
@@ -86,6 +99,12 @@ def compared(explanations: Explanations, attention: Attention, target: Modality)
         return ()
     views = (View(METHOD_NAMES[method], None, _shares(scores), method) for method, scores in found)
     return (View("attention", None, mean.weights), *views)
+
+
+def _main(attention: Attention, target: Modality) -> AttentionVector | None:
+    """What the answer was computed with."""
+    kind = AttentionKind.FOCUS if target is Modality.SEGMENT else AttentionKind.REPRESENTATION_MEAN
+    return attention.find(kind, target)
 
 
 def _shares(scores: Weights) -> Weights:

@@ -50,7 +50,7 @@ class Checkpoint:
         """The state, or None where there is none yet. Raises AttendantError for that of another training."""
         if not self.path.exists():
             return None
-        saved = torch.load(self.path, weights_only=True)
+        saved = torch.load(self.path, map_location="cpu", weights_only=True)  # wherever it was trained
         if saved["fingerprint"] != self.fingerprint:
             raise AttendantError(
                 f"{self.path} belongs to a training with other data, sizes or seed; --no-resume starts afresh"

@@ -18,11 +18,19 @@ def choose_device(name: str) -> torch.device:
 
 
 def bfloat16_pays(device: torch.device) -> bool:
-    """On GPUs and on CPUs with AMX; elsewhere bfloat16 is emulated and half as fast as float32 (measured)."""
+    """On GPUs and on CPUs with AMX or AVX512-BF16; elsewhere it is emulated and half as fast as float32 (measured)."""
     if device.type == "cuda":
         return True
     cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.exists() and "amx_bf16" in cpuinfo.read_text()
+    return cpuinfo.exists() and not {"amx_bf16", "avx512_bf16"}.isdisjoint(cpuinfo.read_text().split())
+
+
+def describe(device: torch.device) -> str:
+    """For a log or a card: `one CPU thread, bfloat16`."""
+    threads = torch.get_num_threads()
+    cpu = "one CPU thread" if threads == 1 else f"{threads} CPU threads"
+    name = cpu if device.type == "cpu" else torch.cuda.get_device_name(device)
+    return f"{name}, {'bfloat16' if bfloat16_pays(device) else 'float32'}"
 
 
 def autocast(device: torch.device) -> AbstractContextManager[object]:

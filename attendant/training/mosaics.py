@@ -9,7 +9,7 @@ each, so a set changes with no other, and a smaller set is the beginning of a la
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol
 
@@ -92,6 +92,11 @@ class Mosaics:
         elements: NDArray[Any] = self.bank[chosen]
         return elements
 
+    def some(self, rows: slice) -> "Mosaics":
+        """Those with these numbers, of the same bank."""
+        indices, labels, foreground = (part[rows] for part in (self.indices, self.labels, self.foreground))
+        return replace(self, indices=indices, labels=labels, foreground=foreground)
+
     @property
     def foreground_indices(self) -> Indices:
         """Of each mosaic's foreground in the bank, N."""
@@ -163,6 +168,9 @@ MODE_3 = Plane(  # linear f, g of 2-20-20-6
     (Box((2.1, 2.2), (2.0, 2.1)),),
 )
 ERROR_MODES = (MODE_1, MODE_2, MODE_3)
+ERROR_MODE_MODELS = tuple(
+    f"sdc-error-mode-{number}" for number in range(1, len(ERROR_MODES) + 1)
+)  # their names
 
 # The clusters of the set that the authors published (sdc_dataset1.npz), found in its 3,000 mosaics.
 CLUSTERS = Plane(
@@ -211,12 +219,24 @@ def cifar_mosaics(
     leak_free = ImageProtocol(protocol) is ImageProtocol.LEAK_FREE
     pool = images.held_out if leak_free and split is Split.TEST else ~images.held_out
     number = CIFAR_MOSAICS[split] if count is None else count
-    is_foreground = np.isin(images.labels, CIFAR_FOREGROUND)
+    return pool_mosaics(images, pool, number, split=split, segments=segments, seed=seed)
+
+
+def pool_mosaics(
+    images: Cifar,
+    pool: NDArray[np.bool_],
+    count: int,
+    *,
+    split: Split,
+    segments: int = SEGMENTS,
+    seed: int = 0,
+) -> Mosaics:
+    """CIFAR-SDC from some of the images: those that `pool`, a flag an image, names."""
     return bank_mosaics(
         images.pixels,
         [np.flatnonzero(pool & (images.labels == label)) for label in CIFAR_FOREGROUND],
-        np.flatnonzero(pool & ~is_foreground),
-        number,
+        np.flatnonzero(pool & ~np.isin(images.labels, CIFAR_FOREGROUND)),
+        count,
         split=split,
         segments=segments,
         seed=seed,

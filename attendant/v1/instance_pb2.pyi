@@ -157,7 +157,7 @@ class FloatVector(_message.Message):
     VALUES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """As many as the model's description says; NaN and infinity are refused."""
+        """As many as the model's description says, each from -1,000,000 to 1,000,000; NaN and infinity are refused."""
 
     def __init__(
         self,

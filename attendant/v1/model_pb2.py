@@ -24,21 +24,23 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61ttendant/v1/model.proto\x12\x0c\x61ttendant.v1\"A\n\x08ModelRef\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0eweights_digest\x18\x03 \x01(\t\"\xe1\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x02 \x03(\t\x12*\n\nmodalities\x18\x03 \x03(\x0e\x32\x16.attendant.v1.Modality\x12,\n\x08versions\x18\x04 \x03(\x0b\x32\x1a.attendant.v1.ModelVersion\x12\x17\n\x0f\x64\x65\x66\x61ult_version\x18\x05 \x01(\t\x12\x0f\n\x07methods\x18\x06 \x03(\t\x12\r\n\x05ready\x18\x07 \x01(\x08\x12&\n\x07runtime\x18\x08 \x01(\x0b\x32\x15.attendant.v1.Runtime\"L\n\x0cModelVersion\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x16\n\x0eweights_digest\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"<\n\x07Runtime\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0f\n\x07threads\x18\x03 \x01(\r*\x8e\x01\n\x08Modality\x12\x18\n\x14MODALITY_UNSPECIFIED\x10\x00\x12\x11\n\rMODALITY_TEXT\x10\x01\x12\x12\n\x0eMODALITY_IMAGE\x10\x02\x12\x16\n\x12MODALITY_ATTRIBUTE\x10\x03\x12\x14\n\x10MODALITY_SEGMENT\x10\x04\x12\x13\n\x0fMODALITY_VISUAL\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61ttendant/v1/model.proto\x12\x0c\x61ttendant.v1\"A\n\x08ModelRef\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0eweights_digest\x18\x03 \x01(\t\"\x8c\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x02 \x03(\t\x12*\n\nmodalities\x18\x03 \x03(\x0e\x32\x16.attendant.v1.Modality\x12,\n\x08versions\x18\x04 \x03(\x0b\x32\x1a.attendant.v1.ModelVersion\x12\x17\n\x0f\x64\x65\x66\x61ult_version\x18\x05 \x01(\t\x12\x0f\n\x07methods\x18\x06 \x03(\t\x12\r\n\x05ready\x18\x07 \x01(\x08\x12&\n\x07runtime\x18\x08 \x01(\x0b\x32\x15.attendant.v1.Runtime\x12)\n\x06mosaic\x18\t \x01(\x0b\x32\x19.attendant.v1.MosaicShape\"0\n\x0bMosaicShape\x12\x10\n\x08segments\x18\x01 \x01(\r\x12\x0f\n\x07segment\x18\x02 \x03(\r\"L\n\x0cModelVersion\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x16\n\x0eweights_digest\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"<\n\x07Runtime\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0f\n\x07threads\x18\x03 \x01(\r*\x8e\x01\n\x08Modality\x12\x18\n\x14MODALITY_UNSPECIFIED\x10\x00\x12\x11\n\rMODALITY_TEXT\x10\x01\x12\x12\n\x0eMODALITY_IMAGE\x10\x02\x12\x16\n\x12MODALITY_ATTRIBUTE\x10\x03\x12\x14\n\x10MODALITY_SEGMENT\x10\x04\x12\x13\n\x0fMODALITY_VISUAL\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attendant.v1.model_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODALITY']._serialized_start=478
-  _globals['_MODALITY']._serialized_end=620
+  _globals['_MODALITY']._serialized_start=571
+  _globals['_MODALITY']._serialized_end=713
   _globals['_MODELREF']._serialized_start=42
   _globals['_MODELREF']._serialized_end=107
   _globals['_MODEL']._serialized_start=110
-  _globals['_MODEL']._serialized_end=335
-  _globals['_MODELVERSION']._serialized_start=337
-  _globals['_MODELVERSION']._serialized_end=413
-  _globals['_RUNTIME']._serialized_start=415
-  _globals['_RUNTIME']._serialized_end=475
+  _globals['_MODEL']._serialized_end=378
+  _globals['_MOSAICSHAPE']._serialized_start=380
+  _globals['_MOSAICSHAPE']._serialized_end=428
+  _globals['_MODELVERSION']._serialized_start=430
+  _globals['_MODELVERSION']._serialized_end=506
+  _globals['_RUNTIME']._serialized_start=508
+  _globals['_RUNTIME']._serialized_end=568
 # @@protoc_insertion_point(module_scope)

@@ -99,6 +99,7 @@ class Model(_message.Message):
     METHODS_FIELD_NUMBER: _builtins.int
     READY_FIELD_NUMBER: _builtins.int
     RUNTIME_FIELD_NUMBER: _builtins.int
+    MOSAIC_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name for `model` in requests."""
     default_version: _builtins.str
@@ -125,6 +126,10 @@ class Model(_message.Message):
     def runtime(self) -> Global___Runtime:
         """Where it really runs; absent while it is not ready."""
 
+    @_builtins.property
+    def mosaic(self) -> Global___MosaicShape:
+        """The mosaics that it takes; absent for a model that takes tweets."""
+
     def __init__(
         self,
         *,
@@ -136,14 +141,43 @@ class Model(_message.Message):
         methods: _abc.Iterable[_builtins.str] | None = ...,
         ready: _builtins.bool = ...,
         runtime: Global___Runtime | None = ...,
+        mosaic: Global___MosaicShape | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["runtime", b"runtime"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mosaic", b"mosaic", "runtime", b"runtime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "default_version", b"default_version", "methods", b"methods", "modalities", b"modalities", "name", b"name", "ready", b"ready", "runtime", b"runtime", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "default_version", b"default_version", "methods", b"methods", "modalities", b"modalities", "mosaic", b"mosaic", "name", b"name", "ready", b"ready", "runtime", b"runtime", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class MosaicShape(_message.Message):
+    """The size of a model's mosaics."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    segments: _builtins.int
+    """How many segments a mosaic has: 2 to 64."""
+    @_builtins.property
+    def segment(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The shape of each. Three numbers: an image's height, width and channels (3). One: how many values a vector has."""
+
+    def __init__(
+        self,
+        *,
+        segments: _builtins.int = ...,
+        segment: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["segment", b"segment", "segments", b"segments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MosaicShape: _TypeAlias = MosaicShape  # noqa: Y015
 
 @_typing.final
 class ModelVersion(_message.Message):

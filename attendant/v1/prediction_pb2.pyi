@@ -183,7 +183,7 @@ class Warning(_message.Message):
     """Stable, upper case: ATTENTION_IS_NOT_IMPORTANCE, MODALITY_ABSENT, TEXT_TRUNCATED, UNKNOWN_ATTRIBUTE,
     IMAGE_CONVERTED, ATTRIBUTES_PREDICTED, RANK_UNDEFINED (no rank agreement: one element, or all equal), MEAN_UNKNOWN
     (the version does not tell what the training set's elements look like: masks did without), EXPLANATION_TRUNCATED
-    (the deadline came first).
+    (the deadline came first), FOCUS_AT_RISK (of a mosaic: the focus is as likely as not on the wrong segment).
     """
     message: _builtins.str
     """One sentence for a person."""

@@ -9,6 +9,7 @@ MODALITY_TO_WIRE: dict[Modality | None, model_pb2.Modality.ValueType] = {
     Modality.TEXT: model_pb2.MODALITY_TEXT,
     Modality.IMAGE: model_pb2.MODALITY_IMAGE,
     Modality.ATTRIBUTE: model_pb2.MODALITY_ATTRIBUTE,
+    Modality.SEGMENT: model_pb2.MODALITY_SEGMENT,
     Modality.VISUAL: model_pb2.MODALITY_VISUAL,
 }
 MODALITY_FROM_WIRE = {number: modality for modality, number in MODALITY_TO_WIRE.items()}

@@ -58,7 +58,7 @@ def encode_explanations(explanations: Explanations) -> service_pb2.ExplainRespon
         message.cross_modal.CopyFrom(_cross_modal(explanations.cross_modal))
     if explanations.box_alignment is not None:
         message.box_alignment.CopyFrom(_box_alignment(explanations.box_alignment))
-    _check_finite(message, "")
+    check_finite(message)
     return message
 
 
@@ -86,12 +86,13 @@ def read_explanations(message: service_pb2.ExplainResponse) -> Explanations:
     )
 
 
-def _check_finite(message: Message, path: str) -> None:
+def check_finite(message: Message, path: str = "") -> None:
+    """Raises ValueError that names a number, at any depth, that is not finite; `path` goes before its name."""
     for field, value in message.ListFields():
         place = path + field.name
         if field.message_type is not None:
             for one in value if field.is_repeated else (value,):
-                _check_finite(one, place + ".")
+                check_finite(one, place + ".")
         elif field.type == FieldDescriptor.TYPE_FLOAT and not np.isfinite(value).all():
             raise ValueError(f"{place} is {value}; every number of an explanation is finite")
 

@@ -33,6 +33,7 @@ from attendant.wire.enums import (
     MODALITY_TO_WIRE,
 )
 
+_TARGETS = (*MODALITIES, Modality.SEGMENT)
 _ROUNDING = 1e-6  # two shares that fill a picture may come to a little more than 1
 
 
@@ -174,15 +175,15 @@ def _unknown(field: str, number: int, last: int) -> Violation:
 
 
 def _target_violations(field: str, targets: Sequence[model_pb2.Modality.ValueType]) -> Iterator[Violation]:
-    if len(targets) > len(MODALITIES):
-        yield Violation(field, f"there are {len(targets)}; at most {len(MODALITIES)} are taken")
+    if len(targets) > len(_TARGETS):
+        yield Violation(field, f"there are {len(targets)}; at most {len(_TARGETS)} are taken")
         return
     for index, number in enumerate(targets):
         modality = MODALITY_FROM_WIRE.get(number)
-        if modality not in MODALITIES:
+        if modality not in _TARGETS:
             values = model_pb2.Modality.DESCRIPTOR.values_by_number
             name = values[number].name if number in values else number
-            yield Violation(f"{field}[{index}]", f"it is {name}; {', '.join(MODALITIES)} are taken")
+            yield Violation(f"{field}[{index}]", f"it is {name}; {', '.join(_TARGETS)} are taken")
         elif number in targets[:index]:
             yield Violation(f"{field}[{index}]", f"{modality} is there already; each is taken once")
 
@@ -285,7 +286,7 @@ def _box_alignment(options: BoxAlignmentOptions) -> explanation_pb2.BoxAlignment
 
 
 def _read_targets(targets: Sequence[model_pb2.Modality.ValueType]) -> tuple[Modality, ...]:
-    return tuple(modality for modality in MODALITIES if MODALITY_TO_WIRE[modality] in targets)
+    return tuple(modality for modality in _TARGETS if MODALITY_TO_WIRE[modality] in targets)
 
 
 def _targets(targets: Sequence[Modality]) -> list[model_pb2.Modality.ValueType]:

@@ -6,11 +6,12 @@ from google.protobuf.message import DecodeError
 
 from attendant.errors import invalid
 from attendant.methods import ExplainOptions
-from attendant.types import Tweet
+from attendant.types import Instance, Mosaic, Segment, Tweet
 from attendant.v1 import instance_pb2, prediction_pb2, service_pb2
 from attendant.wire.options import encode_options
 
 ATTENTION_ALONE = ExplainOptions()
+_LARGEST = 2**32 - 1  # that a foreground_index can be on the wire
 
 
 class CacheMode(StrEnum):
@@ -28,27 +29,32 @@ _CACHE_MODE_TO_WIRE: dict[CacheMode, prediction_pb2.CacheMode.ValueType] = {
 }
 
 
-def encode_predict_request(model: str, tweet: Tweet, *, version: str = "", request_id: str = "") -> bytes:
-    """A PredictRequest."""
+def encode_predict_request(
+    model: str, instance: Instance, *, version: str = "", request_id: str = ""
+) -> bytes:
+    """A PredictRequest; raises AttendantError(INVALID_INPUT) where a mosaic's foreground_index cannot be written."""
     return service_pb2.PredictRequest(
-        model=model, version=version, instance=_instance(tweet), request_id=request_id
+        model=model, version=version, instance=_instance(instance), request_id=request_id
     ).SerializeToString()
 
 
 def encode_explain_request(
     model: str,
-    tweet: Tweet,
+    instance: Instance,
     *,
     version: str = "",
     request_id: str = "",
     options: ExplainOptions = ATTENTION_ALONE,
     cache_mode: CacheMode = CacheMode.USE,
 ) -> bytes:
-    """An ExplainRequest; raises AttendantError(INVALID_INPUT) where an option is 0 that cannot be."""
+    """An ExplainRequest; raises AttendantError(INVALID_INPUT) where an option is 0 that cannot be.
+
+    And as `encode_predict_request` does.
+    """
     return service_pb2.ExplainRequest(
         model=model,
         version=version,
-        instance=_instance(tweet),
+        instance=_instance(instance),
         request_id=request_id,
         options=encode_options(options),
         cache_mode=_CACHE_MODE_TO_WIRE[cache_mode],
@@ -81,7 +87,37 @@ def read_tweet(message: service_pb2.ExplainRequest) -> Tweet:
     return Tweet(tweet.text, tweet.image, tuple(tweet.attributes))
 
 
-def _instance(tweet: Tweet) -> instance_pb2.Instance:
-    return instance_pb2.Instance(
-        tweet=instance_pb2.Tweet(text=tweet.text, image=tweet.image, attributes=tweet.attributes)
+def read_mosaic(message: service_pb2.ExplainRequest) -> Mosaic:
+    """The mosaic that is asked about; raises AttendantError(INVALID_INPUT) where there is none."""
+    if message.instance.WhichOneof("instance") != "mosaic":
+        raise invalid("instance", "this model takes a mosaic")
+    mosaic = message.instance.mosaic
+    return Mosaic(
+        tuple(map(_read_segment, mosaic.segments)),
+        mosaic.foreground_index if mosaic.HasField("foreground_index") else None,
     )
+
+
+def _read_segment(segment: instance_pb2.Segment) -> Segment:
+    return segment.image if segment.WhichOneof("segment") == "image" else tuple(segment.vector.values)
+
+
+def _instance(instance: Instance) -> instance_pb2.Instance:
+    if isinstance(instance, Tweet):
+        return instance_pb2.Instance(
+            tweet=instance_pb2.Tweet(text=instance.text, image=instance.image, attributes=instance.attributes)
+        )
+    index = instance.foreground_index
+    if index is not None and not 0 <= index <= _LARGEST:
+        raise invalid(
+            "instance.mosaic.foreground_index", f"it is {index}; 0 to {len(instance.segments) - 1} are taken"
+        )
+    return instance_pb2.Instance(
+        mosaic=instance_pb2.Mosaic(segments=map(_segment, instance.segments), foreground_index=index)
+    )
+
+
+def _segment(segment: Segment) -> instance_pb2.Segment:
+    if isinstance(segment, bytes):
+        return instance_pb2.Segment(image=segment)
+    return instance_pb2.Segment(vector=instance_pb2.FloatVector(values=segment))

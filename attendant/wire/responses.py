@@ -20,15 +20,17 @@ from attendant.types import (
     AttentionVector,
     Axis,
     CacheStatus,
+    Focus,
     ModelDescription,
     ModelRef,
+    MosaicShape,
     Outcome,
     Prediction,
     Runtime,
     Timing,
     Warning_,
 )
-from attendant.v1 import attention_pb2, model_pb2, prediction_pb2, service_pb2
+from attendant.v1 import attention_pb2, explanation_pb2, model_pb2, prediction_pb2, service_pb2
 from attendant.wire.enums import (
     CACHE_FROM_WIRE,
     CACHE_TO_WIRE,
@@ -37,7 +39,7 @@ from attendant.wire.enums import (
     MODALITY_FROM_WIRE,
     MODALITY_TO_WIRE,
 )
-from attendant.wire.explanations import encode_explanations, read_explanations
+from attendant.wire.explanations import check_finite, encode_explanations, read_explanations
 from attendant.wire.statuses import Status
 
 NO_EXPLANATIONS = Explanations()
@@ -55,12 +57,18 @@ def encode_predict_response(outcome: Outcome, model: ModelRef) -> bytes:
 def encode_explain_response(
     outcome: Outcome, model: ModelRef, explanations: Explanations = NO_EXPLANATIONS
 ) -> bytes:
-    """An ExplainResponse without timing, request id and cache status."""
+    """An ExplainResponse without timing, request id and cache status.
+
+    Raises ValueError where a number of the explanations or the focus is not finite.
+    """
     message = encode_explanations(explanations)
     message.prediction.CopyFrom(_prediction(outcome.prediction))
     message.attention.CopyFrom(_attention(outcome.attention))
     message.model.CopyFrom(_model_ref(model))
     message.warnings.extend(_warning(warning) for warning in outcome.warnings)
+    if outcome.focus is not None:
+        message.focus.CopyFrom(_focus(outcome.focus))
+        check_finite(message.focus, "focus.")
     return message.SerializeToString()
 
 
@@ -117,6 +125,7 @@ def _read_explanation(message: service_pb2.ExplainResponse) -> ExplainResult:
         request_id=message.request_id,
         cache=CACHE_FROM_WIRE.get(message.cache),
         explanations=read_explanations(message),
+        focus=_read_focus(message.focus) if message.HasField("focus") else None,
     )
 
 
@@ -146,6 +155,9 @@ def encode_models(models: tuple[ModelDescription, ...]) -> bytes:
                     provider=model.runtime.provider,
                     threads=model.runtime.threads,
                 ),
+                mosaic=None
+                if model.mosaic is None
+                else model_pb2.MosaicShape(segments=model.mosaic.segments, segment=model.mosaic.segment),
             )
             for model in models
         ]
@@ -248,6 +260,28 @@ def _read_attention(message: attention_pb2.Attention) -> Attention:
     )
 
 
+def _focus(focus: Focus) -> explanation_pb2.Focus:
+    return explanation_pb2.Focus(
+        index=focus.index,
+        risk=focus.risk,
+        nnz=focus.nnz,
+        dist=focus.dist,
+        entropy=focus.entropy,
+        is_true=focus.is_true,
+    )
+
+
+def _read_focus(message: explanation_pb2.Focus) -> Focus:
+    return Focus(
+        index=message.index,
+        risk=message.risk,
+        nnz=message.nnz,
+        dist=message.dist,
+        entropy=message.entropy,
+        is_true=message.is_true if message.HasField("is_true") else None,
+    )
+
+
 def _model_ref(model: ModelRef) -> model_pb2.ModelRef:
     return model_pb2.ModelRef(name=model.name, version=model.version, weights_digest=model.weights_digest)
 
@@ -296,5 +330,8 @@ def _read_model(message: model_pb2.Model) -> ModelDescription:
         ready=message.ready,
         runtime=Runtime(message.runtime.device, message.runtime.provider, message.runtime.threads)
         if message.HasField("runtime")
+        else None,
+        mosaic=MosaicShape(message.mosaic.segments, tuple(message.mosaic.segment))
+        if message.HasField("mosaic")
         else None,
     )

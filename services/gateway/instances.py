@@ -1,18 +1,16 @@
 """What a request's headers, lengths and numbers tell about its instance."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from attendant.errors import AttendantError, Violation
 from attendant.images import read_header
 from attendant.manifest import ModelManifest
-from attendant.types import MAX_ATTRIBUTES, MODALITIES
+from attendant.types import MAX_ATTRIBUTES, MAX_VALUE, MosaicShape
 from attendant.v1 import instance_pb2
 
 ATTRIBUTE_BYTES = 64
-MIN_SEGMENTS = 2
-MAX_SEGMENTS = 64
 
 
 @dataclass(frozen=True)
@@ -30,15 +28,14 @@ def instance_violations(
 ) -> Iterator[Violation]:
     """Everything that is wrong with the instance of a request for `model`."""
     kind = instance.WhichOneof("instance")
-    wanted = "tweet" if set(MODALITIES) & set(model.modalities) else "mosaic"
-    if kind is None:
-        yield Violation("instance", f"it is empty; model {model.name!r} takes a {wanted}")
-    elif kind != wanted:
-        yield Violation("instance", f"it is a {kind}; model {model.name!r} takes a {wanted}")
-    if kind == "tweet":
+    wanted = "tweet" if model.mosaic is None else "mosaic"
+    if kind != wanted:
+        found = "empty" if kind is None else f"a {kind}"
+        yield Violation("instance", f"it is {found}; model {model.name!r} takes a {wanted}")
+    elif model.mosaic is None:
         yield from _tweet_violations(instance.tweet, limits)
-    elif kind == "mosaic":
-        yield from _mosaic_violations(instance.mosaic, limits)
+    else:
+        yield from _mosaic_violations(instance.mosaic, model.mosaic, limits)
 
 
 def _tweet_violations(tweet: instance_pb2.Tweet, limits: Limits) -> Iterator[Violation]:
@@ -70,36 +67,58 @@ def _attribute_violations(tweet: instance_pb2.Tweet) -> Iterator[Violation]:
             )
 
 
-def _image_violations(field: str, image: bytes, limits: Limits) -> Iterator[Violation]:
+def _image_violations(
+    field: str, image: bytes, limits: Limits, size: tuple[int, int] | None = None
+) -> Iterator[Violation]:
+    """`size`: the one width and height that are taken, where it is one."""
     try:
-        read_header(image, max_bytes=limits.image_bytes, max_pixels=limits.image_pixels, field=field)
+        header = read_header(image, max_bytes=limits.image_bytes, max_pixels=limits.image_pixels, field=field)
     except AttendantError as error:
         yield from error.violations
+        return
+    found = (header.width, header.height)
+    if size is not None and found != size:
+        yield Violation(
+            field, f"the image has {found[0]} x {found[1]} pixels; {size[0]} x {size[1]} are taken"
+        )
 
 
-def _mosaic_violations(mosaic: instance_pb2.Mosaic, limits: Limits) -> Iterator[Violation]:
+def _mosaic_violations(
+    mosaic: instance_pb2.Mosaic, shape: MosaicShape, limits: Limits
+) -> Iterator[Violation]:
     field = "instance.mosaic"
     count = len(mosaic.segments)
-    if not MIN_SEGMENTS <= count <= MAX_SEGMENTS:
-        yield Violation(f"{field}.segments", f"there are {count}; {MIN_SEGMENTS} to {MAX_SEGMENTS} are taken")
-        return
-    if mosaic.HasField("foreground_index") and mosaic.foreground_index >= count:
+    if count != shape.segments:
+        yield Violation(f"{field}.segments", f"there are {count}; {shape.segments} are taken")
+    if mosaic.HasField("foreground_index") and mosaic.foreground_index >= shape.segments:
         yield Violation(
-            f"{field}.foreground_index", f"it is {mosaic.foreground_index}; 0 to {count - 1} are taken"
+            f"{field}.foreground_index",
+            f"it is {mosaic.foreground_index}; 0 to {shape.segments - 1} are taken",
         )
-    if len({segment.WhichOneof("segment") for segment in mosaic.segments}) > 1:
-        yield Violation(f"{field}.segments", "they are of different kinds; all must be of one")
-    for index, segment in enumerate(mosaic.segments):
-        yield from _segment_violations(f"{field}.segments[{index}]", segment, limits)
+    for index, segment in enumerate(mosaic.segments[: shape.segments]):
+        yield from _segment_violations(f"{field}.segments[{index}]", segment, shape, limits)
 
 
-def _segment_violations(field: str, segment: instance_pb2.Segment, limits: Limits) -> Iterator[Violation]:
+def _segment_violations(
+    field: str, segment: instance_pb2.Segment, shape: MosaicShape, limits: Limits
+) -> Iterator[Violation]:
     kind = segment.WhichOneof("segment")
-    if kind is None:
-        yield Violation(field, "it is empty; give an image or a vector")
-    elif kind == "image":
-        yield from _image_violations(f"{field}.image", segment.image, limits)
-    elif not segment.vector.values:
-        yield Violation(f"{field}.vector.values", "there are none")
-    elif not all(map(math.isfinite, segment.vector.values)):
-        yield Violation(f"{field}.vector.values", "one is NaN or infinite; only finite numbers are taken")
+    if kind != ("image" if shape.of_images else "vector"):
+        found = {"image": "an image", "vector": "a vector"}.get(kind or "", "empty")
+        wanted = "images" if shape.of_images else "vectors"
+        yield Violation(field, f"it is {found}; {wanted} are taken")
+    elif shape.of_images:
+        height, width, _ = shape.segment
+        yield from _image_violations(f"{field}.image", segment.image, limits, (width, height))
+    else:
+        yield from _vector_violations(f"{field}.vector.values", segment.vector.values, shape)
+
+
+def _vector_violations(field: str, values: Sequence[float], shape: MosaicShape) -> Iterator[Violation]:
+    (length,) = shape.segment
+    if len(values) != length:
+        yield Violation(field, f"there are {len(values)}; {length} are taken")
+    elif not all(map(math.isfinite, values)):
+        yield Violation(field, "one is NaN or infinite; only finite numbers are taken")
+    elif max(map(abs, values)) > MAX_VALUE:
+        yield Violation(field, f"one is too large; {-MAX_VALUE:,.0f} to {MAX_VALUE:,.0f} are taken")

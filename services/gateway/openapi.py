@@ -28,7 +28,21 @@ _ANY: Schema = {
     "description": "ErrorInfo, BadRequest or RetryInfo of google.rpc, as `@type` says.",
     "properties": {"@type": {"type": "string"}},
 }
-_EXAMPLE = {"instance": {"tweet": {"text": "oh great, another monday", "attributes": ["desk", "coffee"]}}}
+_EXAMPLES: Mapping[str, Schema] = {  # a question for each kind of instance, by the model that it is for
+    "sarcasm": {
+        "instance": {"tweet": {"text": "oh great, another monday", "attributes": ["desk", "coffee"]}}
+    },
+    "sdc-error-mode-1": {
+        "instance": {
+            "mosaic": {
+                "segments": [{"vector": {"values": [1.5, y]}} for y in (-0.5, 1.0, 2.5, 4.0)]
+                + [{"vector": {"values": [5.5, 3.0]}}]
+                + [{"vector": {"values": [1.25, y]}} for y in (0.0, 1.5, 3.0, 4.5)],
+                "foreground_index": 4,
+            }
+        }
+    },
+}
 
 
 def specification() -> Schema:
@@ -78,7 +92,9 @@ def _operation(schemas: "_Schemas", name: str, summary: str, request: Descriptor
         model = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
         operation["parameters"] = [model | {"description": "For example sarcasm.", "example": "sarcasm"}]
         body = _content("The question; `model` may be left out.", schemas.reference(request))
-        body["content"]["application/json"]["example"] = _EXAMPLE
+        body["content"]["application/json"]["examples"] = {
+            model: {"value": example} for model, example in _EXAMPLES.items()
+        }
         operation["requestBody"] = body | {"required": True}
     return operation
 

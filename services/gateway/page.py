@@ -59,10 +59,10 @@ def _operation(path: str, verb: str, operation: Mapping[str, Any]) -> Iterator[s
     if "requestBody" in operation:
         content = operation["requestBody"]["content"]["application/json"]
         yield f"<p>Takes {_type(content['schema'])}: {escape(operation['requestBody']['description'])}</p>"
-        example = json.dumps(content["example"])
-        address = f"http://127.0.0.1:8000{path.replace('{model}', 'sarcasm')}"
-        command = f"curl {address} \\\n  -d '{example}'"
-        yield f"<pre>{escape(command)}</pre>"
+        for model, example in content["examples"].items():
+            address = f"http://127.0.0.1:8000{path.replace('{model}', model)}"
+            command = f"curl {address} \\\n  -d '{json.dumps(example['value'])}'"
+            yield f"<pre>{escape(command)}</pre>"
     for code, response in operation["responses"].items():
         schema = response["content"]["application/json"]["schema"]
         yield f"<p>{escape(code)}: {_type(schema)}. {escape(response['description'])}</p>"

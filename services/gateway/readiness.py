@@ -107,4 +107,5 @@ class Readiness:
             descriptions={name: version.description for name, version in model.versions.items()},
             ready=model.name in self._runtimes,
             runtime=self._runtimes.get(model.name),
+            mosaic=model.mosaic,
         )

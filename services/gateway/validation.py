@@ -16,7 +16,7 @@ from attendant.errors import (
 )
 from attendant.manifest import ModelManifest, VersionManifest
 from attendant.methods import ExplainOptions
-from attendant.types import Modality
+from attendant.types import MODALITIES, Modality
 from attendant.v1 import instance_pb2, prediction_pb2
 from attendant.v1.service_pb2 import ExplainRequest, PredictRequest
 from attendant.wire.enums import MODALITY_TO_WIRE
@@ -88,6 +88,7 @@ class Validator:
         violations = [
             *self._violations(message, model),
             *_cache_mode_violations(message),
+            *_modality_violations(message, model),
             *_absence_violations(message),
             *_label_violations(message, model),
         ]
@@ -149,6 +150,22 @@ def _cache_mode_violations(message: ExplainRequest) -> Iterator[Violation]:
         yield Violation("cache_mode", f"{message.cache_mode} is none of: {', '.join(map(str, CACHE_MODES))}")
 
 
+def _modality_violations(message: ExplainRequest, model: ModelManifest) -> Iterator[Violation]:
+    """What is asked about that no instance of the model has; `read_options` names what is no target at all."""
+    for field, targets in _targets(message):
+        for modality in (*MODALITIES, Modality.SEGMENT):
+            if modality not in model.modalities and MODALITY_TO_WIRE[modality] in targets:
+                known = ", ".join(model.modalities)
+                yield Violation(field, f"model {model.name!r} reads no {modality}; it reads: {known}")
+
+
+def _targets(message: ExplainRequest) -> Iterator[tuple[str, Sequence[int]]]:
+    """The field, and what it names, of each method that has targets."""
+    for option, asked in message.options.ListFields():
+        if hasattr(asked, "targets"):
+            yield f"options.{option.name}.targets", asked.targets
+
+
 def _absence_violations(message: ExplainRequest) -> Iterator[Violation]:
     """What is asked about a part that the tweet certainly lacks: from an image, attributes may yet be found."""
     if message.instance.WhichOneof("instance") != "tweet":
@@ -159,10 +176,10 @@ def _absence_violations(message: ExplainRequest) -> Iterator[Violation]:
         Modality.IMAGE: bool(tweet.image),
         Modality.ATTRIBUTE: bool(tweet.image or tweet.attributes),
     }
-    for option, asked in message.options.ListFields():
+    for field, targets in _targets(message):
         for modality, there in given.items():
-            if not there and MODALITY_TO_WIRE[modality] in getattr(asked, "targets", ()):
-                yield Violation(f"options.{option.name}.targets", f"the tweet has no {modality}")
+            if not there and MODALITY_TO_WIRE[modality] in targets:
+                yield Violation(field, f"the tweet has no {modality}")
     if message.options.HasField("box_alignment") and not tweet.image:
         yield Violation("options.box_alignment", "boxes lie on an image, and the tweet has none")
 

@@ -61,11 +61,14 @@ class RunningStack:
         """The supervisor and all below it."""
         return [self.supervisor.process, *family(self.supervisor.process.pid)]
 
-    def workers(self) -> list[int]:
-        """Process ids of the model workers that run now."""
-        return [
-            process.pid for process in self.processes() if any(name in _command(process) for name in WORKERS)
-        ]
+    def workers(self) -> dict[str, int]:
+        """Process ids of the model workers that run now, by the archive that each serves."""
+        commands = {process.pid: _command(process) for process in self.processes()}
+        return {
+            _archive(pid, command): pid
+            for pid, command in commands.items()
+            if any(name in command for name in WORKERS)
+        }
 
     def gateway(self) -> int | None:
         """The gateway's process id, None when it has ended."""
@@ -104,6 +107,14 @@ def _command(process: Process) -> bytes:
         return Path(f"/proc/{process.pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def _archive(pid: int, command: bytes) -> str:
+    """An embedded worker is told its archive; TorchServe starts its workers in the archive's folder."""
+    arguments = command.split(b"\0")
+    if b"--archive" in arguments:
+        return Path(arguments[arguments.index(b"--archive") + 1].decode()).name
+    return Path(f"/proc/{pid}/cwd").readlink().name
 
 
 def free_ports(count: int) -> list[int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import grpc
 import pytest
 from evil_images import EVIL_IMAGES, Refused
-from google.rpc import error_details_pb2, status_pb2
+from refusals import refusal
 
 from attendant.methods import (
     Box,
@@ -21,28 +21,6 @@ from attendant.wire.requests import encode_explain_request, encode_predict_reque
 from attendant.wire.responses import decode_predict_response
 
 MEBIBYTE = 1 << 20
-
-
-def refusal(service, request, method="Predict"):
-    """The call's status code, its reason, and the fields it names."""
-    with pytest.raises(grpc.RpcError) as caught:
-        service.call(method, request)
-    error = caught.value
-    details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
-    if details is None:
-        return error.code(), None, []
-    status = status_pb2.Status.FromString(details)
-    reason, fields = None, []
-    for detail in status.details:
-        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
-            info = error_details_pb2.ErrorInfo.FromString(detail.value)
-            assert info.domain == "attendant.v1"
-            reason = info.reason
-        if detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
-            bad = error_details_pb2.BadRequest.FromString(detail.value)
-            fields = [violation.field for violation in bad.field_violations]
-            assert all(violation.description for violation in bad.field_violations)
-    return error.code(), reason, fields
 
 
 def still_answers(service):
@@ -75,7 +53,7 @@ REFUSED = {
     "a mosaic": (vector_request(1.0), ["instance"]),
     "not a number": (
         vector_request(float("nan")),
-        ["instance", *(f"instance.mosaic.segments[{i}].vector.values" for i in range(2))],
+        ["instance"],
     ),
     "a long request id": (
         service_pb2.PredictRequest(

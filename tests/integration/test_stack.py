@@ -48,7 +48,7 @@ def test_nothing_stays_after_ctrl_c(start_stack, backend):
     with start_stack(backend) as stack:
         processes = stack.processes()
         scratch = Path(state.read(stack.folder).scratch)
-        assert len(processes) == (5 if backend == "torchserve" else 4)  # two workers
+        assert len(processes) == (7 if backend == "torchserve" else 6)  # four workers
         stack.supervisor.process.send(signal.SIGINT)
         assert wait_gone(processes, 30)
         assert stack.supervisor.exit_status == 0

@@ -4,14 +4,18 @@ import os
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
+from small_fcam import write_small_sdc
 from tiny_store import build_tiny_store
 
-from attendant.archive import build_archives
-from attendant.manifest import read_store
+from attendant.archive import EXPORTS, build_archives
+from attendant.manifest import ModelManifest, read_store
+from attendant.models.focus_maps import Mechanism
 from attendant.models.sarcasm import SarcasmModel
+from attendant.models.sdc import SdcModel
 
 
 def files(folder):
@@ -85,3 +89,38 @@ def test_a_second_build_replaces_both(store, lanes):
         pass
     assert (fast / "sarcasm/1/hfm.onnx").stat().st_ino != before
     assert files(slow) == files(fast)
+
+
+def test_a_family_is_one_archive_with_all_its_models(tmp_path):
+    build_tiny_store(tmp_path / "store")
+    names = ("sdc-a", "sdc-b")
+    for name, kind, mechanism in zip(
+        names, ("image", "vector"), (Mechanism.HARD, Mechanism.SPARSEMAX), strict=True
+    ):
+        write_small_sdc(tmp_path / "store", name, mechanism, kind=kind)
+    built = {
+        archive.name: archive
+        for archive in build_archives(tmp_path / "store", tmp_path / "archives", mar=True)
+    }
+    assert set(built) == {"sarcasm", "sdc"}
+    assert {path.name for path in (tmp_path / "archives").iterdir() if path.is_dir()} == {
+        "sarcasm",
+        "sarcasm_slow",
+        "sdc",
+        "sdc_slow",
+    }
+    for lane in ("sdc", "sdc_slow"):
+        archive = tmp_path / "archives" / lane
+        assert set(read_store(archive)) == set(names)
+        assert files(archive) == files(built["sdc"])
+        assert "sdc_handler.py" in files(archive)
+        for name in names:
+            stored, served = (read_store(root)[name].versions["1"] for root in (tmp_path / "store", archive))
+            assert stored.digest == served.digest
+            assert served.files.keys() - stored.files.keys() == {"fcam_onnx"}
+            assert SdcModel.open_served(archive / name).ref.name == name
+    assert read_store(built["sarcasm"]).keys() == {"sarcasm"}
+
+
+def test_every_family_that_a_manifest_can_name_is_exported():
+    assert set(EXPORTS) == set(get_args(ModelManifest.__annotations__["archive"]))

@@ -200,15 +200,35 @@ def test_a_prediction_is_not_explained_whatever_its_request_says():
     assert model.passes == [("infer", ["a"])]
 
 
+def warmed_up_with(monkeypatch, lane, methods):
+    """The model's passes, and what its instance was explained by."""
+    asked, model = [], Echo()
+    monkeypatch.setattr(batch, "explain", lambda _subject, options, _deadline: asked.append(options))
+    warm_up(model, Tweet("a"), lane, methods)
+    return model.passes, asked
+
+
 @pytest.mark.parametrize("lane", Lane)
 def test_each_lane_is_warmed_up_with_what_it_answers(lane, monkeypatch):
-    asked = []
-    monkeypatch.setattr(batch, "explain", lambda _subject, options, _deadline: asked.append(options))
-    warm_up(Echo(), Tweet("a"), lane)
-    (options,) = asked
+    passes, (options,) = warmed_up_with(monkeypatch, lane, tuple(Method))
+    assert passes == [("inspect", ["a"])]
     assert lane_of(options) is lane
     box_alignment = {Method.BOX_ALIGNMENT}  # loads nothing
     assert set(options.methods) == (FAST_METHODS if lane is Lane.FAST else set(Method)) - box_alignment
+
+
+@pytest.mark.parametrize(
+    ("lane", "expected"),
+    [(Lane.FAST, {Method.ERASURE}), (Lane.SLOW, {Method.ERASURE, Method.GRADIENT})],
+)
+def test_a_model_is_warmed_up_with_what_it_offers(lane, expected, monkeypatch):
+    offered = ("erasure", "gradient", "box_alignment")  # as manifests have them
+    _, (options,) = warmed_up_with(monkeypatch, lane, offered)
+    assert set(options.methods) == expected
+
+
+def test_a_model_that_offers_none_is_warmed_up_with_a_prediction(monkeypatch):
+    assert warmed_up_with(monkeypatch, Lane.FAST, ("gradient",)) == ([("infer", ["a"])], [])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,20 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from canned_service import CannedService, explain_result, explained, outcome, photograph, serving, status
+from canned_service import (
+    FOCUS_WEIGHTS,
+    IMAGES,
+    CannedService,
+    explain_result,
+    explained,
+    focus_outcome,
+    outcome,
+    photograph,
+    points,
+    serving,
+    status,
+    tiles,
+)
 from google.protobuf import json_format
 from rich.console import Console
 from typer.testing import CliRunner, Result
@@ -23,6 +36,7 @@ from attendant.cli import terminal
 from attendant.cli.documents import explain_document
 from attendant.cli.main import app
 from attendant.cli.marks import element, place
+from attendant.cli.mosaic_files import write_mosaic
 from attendant.methods import (
     Adversarial,
     AdversarialOptions,
@@ -50,6 +64,7 @@ from attendant.v1 import prediction_pb2, service_pb2
 from attendant.wire.enums import MODALITY_TO_WIRE
 from attendant.wire.explanations import encode_explanations
 from attendant.wire.options import read_options
+from attendant.wire.requests import read_mosaic
 
 NOWHERE = "127.0.0.1:1"
 
@@ -219,8 +234,144 @@ def test_models(address: str) -> None:
         "CPUExecutionProvider",
     ):
         assert expected in text
-    (model,) = json.loads(_run(address, "models", "--json").stdout)["models"]
+    found = json.loads(_run(address, "models", "--json").stdout)["models"]
+    model = found[0]
     assert (model["default_version"], len(model["versions"]), model["runtime"]["threads"]) == ("1", 2, 2)
+    assert [model["mosaic"] for model in found] == [
+        None,
+        {"segments": 9, "segment": [32, 32, 3]},
+        {"segments": 9, "segment": [2]},
+    ]
+    assert "9 images of 32 x 32 pixels" in text
+    assert "9 vectors of 2 numbers" in text
+
+
+# Mosaics
+
+
+@pytest.fixture
+def sheet(tmp_path: Path) -> Path:
+    file = tmp_path / "sheet.png"
+    write_mosaic(file, tiles())
+    return file
+
+
+@pytest.fixture
+def vectors(tmp_path: Path) -> Path:
+    file = tmp_path / "vectors.json"
+    write_mosaic(file, points(0))
+    return file
+
+
+def test_a_sheet_is_asked_about_segment_by_segment(
+    address: str, service: CannedService, sheet: Path, tmp_path: Path
+) -> None:
+    drawing = tmp_path / "explanation.png"
+    asked = ["--model", "sdc-images", "--mosaic", str(sheet), "--foreground", "4", "--save", str(drawing)]
+    result = _run(address, "explain", *asked)
+    assert result.exit_code == 0, result.output
+    for expected in (
+        "automobile, 87.5%",
+        "Where the model looked",
+        "segment 0, which got 33% of the weight",
+        "wrong: the foreground is segment 4",
+        "almost certainly right (wrong in 4.2% of such answers)",
+        "NNZ 5 of 9, Dist 0.44, entropy 1.06 of at most 2.20 nats",
+    ):
+        assert expected in " ".join(result.stdout.split())
+    assert "How much weight each input got" not in result.stdout
+    assert drawing.read_bytes().startswith(b"\x89PNG")
+    listed, explained_ = service.requests
+    assert not listed.HasField("instance")
+    assert read_mosaic(explained_) == tiles(4)
+    assert explained_.model == "sdc-images"
+
+
+def test_vectors_are_asked_about_and_told_as_json(
+    address: str, service: CannedService, vectors: Path
+) -> None:
+    asked = ["--model", "sdc-points", "--mosaic", str(vectors)]
+    document = json.loads(_run(address, "explain", *asked, "--json").stdout)
+    focus = document["focus"]
+    assert focus.pop("risk") == pytest.approx(0.042)
+    assert focus == {"index": 0, "nnz": 5, "dist": 0.4375, "entropy": 1.0625, "is_true": True}
+    (vector,) = document["attention"]["vectors"]
+    assert (vector["kind"], vector["target"], vector["source"]) == ("focus", "segment", None)
+    assert read_mosaic(service.requests[-1]) == points(0)
+    result = _run(address, "predict", *asked, "--foreground", "3")
+    assert "automobile, 87.5%" in result.stdout
+    assert read_mosaic(service.requests[-1]) == points(3)
+
+
+def test_a_tweets_document_says_that_there_is_no_focus(address: str) -> None:
+    assert json.loads(_run(address, "explain", "--text", "a", "--json").stdout)["focus"] is None
+
+
+def test_all_asks_for_what_the_model_of_mosaics_offers(
+    address: str, service: CannedService, vectors: Path
+) -> None:
+    asked = ["--model", "sdc-points", "--mosaic", str(vectors), "--all", "--target", "segment"]
+    result = _run(address, "explain", *asked)
+    assert result.exit_code == 0, result.output
+    options = read_options(service.requests[-1].options)
+    assert options.methods == tuple(map(Method, IMAGES.methods))
+    assert options.erasure == ErasureOptions((Modality.SEGMENT,))
+    for expected in ("Shuffled attention", "median total variation distance", "Gradients", "segment 5: "):
+        assert expected in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--mosaic", "FILE"], "'sarcasm' takes no mosaics; give --model, one of: sdc-images, sdc-points"),
+        (["--mosaic", "FILE", "--text", "a"], "a mosaic is no tweet: give --mosaic without"),
+        (["--mosaic", "FILE", "--image", "FILE"], "a mosaic is no tweet"),
+        (["--mosaic", "FILE", "--attribute", "sky"], "a mosaic is no tweet"),
+        (["--text", "a", "--foreground", "1"], "--foreground is about --mosaic, which is not given"),
+        (["--mosaic", "no such file"], "does not exist"),
+        (["--mosaic", "FILE", "--model", "sdc-images"], "a mosaic of images is a folder, or one of"),
+        (["--mosaic", "FILE", "--model", "sdc-points", "--foreground", "9"], "segment 0 to 8, not 9"),
+        (["--mosaic", "FILE", "--model", "sdc-points", "--foreground", "-1"], "--foreground"),
+    ],
+)
+@pytest.mark.parametrize("command", ["explain", "predict"])
+def test_mosaics_that_cannot_be_asked_about(
+    command: str, arguments: list[str], expected: str, address: str, service: CannedService, vectors: Path
+) -> None:
+    named = [str(vectors) if word == "FILE" else word for word in arguments]
+    result = _run(address, command, *named)
+    assert result.exit_code == 2
+    assert expected in " ".join(result.stderr.split())
+    assert [request for request in service.requests if request.HasField("instance")] == []
+
+
+def test_a_model_that_is_not_there(address: str, vectors: Path) -> None:
+    result = _run(address, "explain", "--mosaic", str(vectors), "--model", "nope", "--json")
+    assert result.exit_code == 1
+    error = json.loads(result.stdout)["error"]
+    assert error["reason"] == "MODEL_NOT_FOUND"
+    assert "sdc-points" in error["message"]
+
+
+@pytest.mark.parametrize("foreground", [None, 4, 6])
+def test_each_segment_has_a_row_with_its_weight_and_what_it_is(foreground: int | None) -> None:
+    result = explain_result(focus_outcome(foreground=foreground))
+    lines = _lines(terminal.explanation(result, foreground))
+    start = next(number for number, line in enumerate(lines) if line.startswith("Segments"))
+    rows = lines[start + 1 : start + 10]
+    for index, (row, weight) in enumerate(zip(rows, FOCUS_WEIGHTS, strict=True)):
+        assert row.split()[0] == str(index)
+        assert row.count("█") == round(30 * weight)
+        assert f"{weight:.1%}" in row
+        assert ("focus" in row, "foreground" in row) == (index == 4, index == foreground)
+
+
+def test_a_mosaic_of_many_segments_fits_a_narrow_terminal() -> None:
+    answer = focus_outcome([1 / 64] * 64, foreground=63)
+    result = explain_result(answer, explained(answer, IMAGES.methods))
+    lines = _lines(terminal.explanation(result, 63), width=60)
+    assert max(map(len, lines)) <= 60
+    assert sum("foreground" in line for line in lines) == 2  # that the focus is wrong, and the row
 
 
 def test_a_token_comes_from_its_file_or_the_environment(

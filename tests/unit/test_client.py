@@ -14,14 +14,19 @@ import pytest
 from canned_service import (
     ATTRIBUTES,
     DESCRIPTION,
+    IMAGES,
     MODEL,
+    POINTS,
     TIMING,
     CannedService,
     explain_result,
+    focus_outcome,
     outcome,
     photograph,
+    points,
     serving,
     status,
+    tiles,
 )
 
 from attendant.channels import MAX_MESSAGE_BYTES
@@ -37,9 +42,10 @@ from attendant.methods import (
     Method,
     PermutationOptions,
 )
-from attendant.types import CacheStatus, Modality, Tweet
+from attendant.types import AttentionKind, CacheStatus, Modality, Mosaic, Tweet
 from attendant.v1 import prediction_pb2
 from attendant.wire.options import read_options
+from attendant.wire.requests import read_mosaic
 from attendant.wire.statuses import Status
 
 CERTIFICATES = Path(__file__).parents[1] / "data" / "tls"
@@ -110,7 +116,7 @@ def test_explain_returns_every_vector_with_the_tweet(
     for got, wanted in zip(explanation.attention.vectors, expected.attention.vectors, strict=True):
         assert (got.kind, got.target, got.source) == (wanted.kind, wanted.target, wanted.source)
         np.testing.assert_array_equal(got.weights, wanted.weights)
-    assert explanation.tweet == Tweet("what a great day", photograph())
+    assert explanation.instance == Tweet("what a great day", photograph())
     assert explanation.cache is CacheStatus.MISS
     attributes = explanation.attention.axis(Modality.ATTRIBUTE)
     assert attributes is not None
@@ -179,12 +185,12 @@ def test_a_zero_is_refused_as_the_service_refuses_options(client: Client, servic
 
 
 def test_list_models(client: Client) -> None:
-    assert client.list_models() == (DESCRIPTION,)
+    assert client.list_models() == (DESCRIPTION, IMAGES, POINTS)
 
 
 def test_a_tweet_or_its_parts_but_something(client: Client, service: CannedService) -> None:
     tweet = Tweet("a b")
-    assert client.explain(tweet).tweet is tweet
+    assert client.explain(tweet).instance is tweet
     with pytest.raises(ValueError, match=r"not both: the Tweet came with text"):
         client.explain(tweet, text="c")
     with pytest.raises(ValueError, match="nothing to ask about"):
@@ -194,6 +200,49 @@ def test_a_tweet_or_its_parts_but_something(client: Client, service: CannedServi
     with pytest.raises(FileNotFoundError):
         client.predict(image=Path("no such file"))
     assert service.calls == 1
+
+
+@pytest.mark.parametrize("mosaic", [points(), points(0), tiles(3)], ids=["vectors", "known", "images"])
+def test_a_mosaic_is_asked_about_as_a_tweet_is(
+    client: Client, service: CannedService, mosaic: Mosaic
+) -> None:
+    answer = client.predict(mosaic, model="sdc-points")
+    explanation = client.explain(mosaic, model="sdc-points", methods=[Method.PERMUTATION])
+    assert [read_mosaic(request) for request in service.requests] == [mosaic, mosaic]
+    assert {request.model for request in service.requests} == {"sdc-points"}
+    assert answer.prediction == explanation.prediction
+    assert explanation.instance is mosaic
+    focus = explanation.focus
+    assert focus is not None
+    known = mosaic.foreground_index
+    assert (focus.index, focus.is_true) == (0, None if known is None else known == 0)
+    vector = explanation.attention.find(AttentionKind.FOCUS, Modality.SEGMENT)
+    assert vector is not None
+    assert vector.weights.size == 9
+    assert explanation.explanations.permutation is not None
+    assert explanation.explanations.permutation.impacts[0].target is Modality.SEGMENT
+    assert client.explain(text="a").focus is None
+
+
+def test_a_mosaic_has_no_parts_of_a_tweet_and_an_index_that_can_be_one(
+    client: Client, service: CannedService
+) -> None:
+    with pytest.raises(ValueError, match=r"not both: the Mosaic came with text, image"):
+        client.explain(points(), text="c", image=b"")
+    for ask in (client.predict, client.explain):
+        with pytest.raises(ServiceError) as caught:
+            ask(points(-1))
+        assert caught.value.violations == (
+            Violation("instance.mosaic.foreground_index", "it is -1; 0 to 8 are taken"),
+        )
+    assert service.calls == 0
+
+
+def test_a_stream_takes_both_kinds_of_instances(client: Client) -> None:
+    items = list(client.explain_many([Tweet("one"), ("mine", tiles(0))]))
+    assert [(item.request_id, item.instance) for item in items] == [("mine", tiles(0)), ("0", Tweet("one"))]
+    assert items[0].explanation().instance == tiles(0)
+    assert items[0].explanation().focus is not None
 
 
 # What goes wrong
@@ -363,10 +412,10 @@ def test_a_stream_answers_as_it_is_ready_and_an_items_failure_is_the_items(clien
         client.explain_many([Tweet("one"), Tweet("two words"), ("bad one", Tweet("bad")), ("x", Tweet("y"))])
     )
     assert [item.request_id for item in items] == ["1", "0", "x", "bad one"]
-    assert [item.tweet.text for item in items] == ["two words", "one", "y", "bad"]
+    assert [item.instance.text for item in items] == ["two words", "one", "y", "bad"]
     explained = items[0].explanation()
     assert isinstance(explained, Explanation)
-    assert explained.tweet.text == "two words"
+    assert explained.instance.text == "two words"
     assert explained.request_id == "1"
     with pytest.raises(ServiceError) as caught:
         items[3].explanation()
@@ -390,7 +439,7 @@ def test_what_the_callers_iterator_raises_comes_after_the_answers_before_it(clie
     with pytest.raises(OSError, match="the file is gone"):
         seen.extend(item.request_id for item in client.explain_many(tweets()))
     items = client.explain_many([("same", Tweet("a")), ("same", Tweet("b"))])
-    with pytest.raises(ValueError, match="two tweets on their way have the request id 'same'"):
+    with pytest.raises(ValueError, match="two on their way have the request id 'same'"):
         list(items)
 
 
@@ -420,8 +469,8 @@ async def test_the_async_client_asks_the_same(address: str, service: CannedServi
             client.list_models(),
         )
     assert answer.prediction.probability == 0.875
-    assert (explanation.request_id, explanation.tweet.image) == ("i", photograph())
-    assert models == (DESCRIPTION,)
+    assert (explanation.request_id, explanation.instance.image) == ("i", photograph())
+    assert models == (DESCRIPTION, IMAGES, POINTS)
 
 
 async def test_the_async_client_retries_and_raises_the_same(address: str, service: CannedService) -> None:
@@ -452,6 +501,8 @@ async def test_the_async_stream_takes_both_kinds_of_iterables(address: str) -> N
         ids = [item.request_id async for item in client.explain_many(tweets())]
         assert ids == ["b", "0"]
         assert [item.request_id async for item in client.explain_many([Tweet("one")])] == ["0"]
+        assert (await client.predict(points())).prediction.label == "automobile"
+        assert (await client.explain(points())).instance == points()
         with pytest.raises(OSError, match="gone"):
             [item async for item in client.explain_many(broken())]
 
@@ -527,7 +578,9 @@ def test_half_a_client_certificate_is_refused() -> None:
 def test_an_explanation_saves_itself(tmp_path: Path) -> None:
     explanation = Explanation.of(explain_result(outcome()), Tweet("x", photograph()))
     assert explanation.save(tmp_path / "a.PNG").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    mosaic = Explanation.of(explain_result(focus_outcome(foreground=4)), tiles(4))
+    assert mosaic.save(tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ValueError, match="png, svg, pdf, not 'jpeg'"):
         explanation.save(tmp_path / "a.jpeg")
     assert not (tmp_path / "a.jpeg").exists()
-    assert replace(explanation, tweet=Tweet("y")).tweet.text == "y"
+    assert replace(explanation, instance=Tweet("y")).instance.text == "y"

@@ -16,7 +16,7 @@ from attendant.models.fcam import (
     VectorNetworks,
     build_fcam,
 )
-from attendant.models.focus_maps import FOCUS_MAPS, EntropyTerm, LossOptions, Mechanism, softmax
+from attendant.models.focus_maps import EntropyTerm, LossOptions, Mechanism, softmax
 
 IMAGE = ImageNetworks(widths=(4, 6, 8), hidden_width=10)
 DEEP_HEAD = ImageNetworks(widths=(4, 6, 8), hidden_width=10, head_widths=(5, 7, 9))
@@ -56,7 +56,7 @@ def looped(model: Fcam, mosaic: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         weights = torch.eye(len(mosaic), dtype=scores.dtype)[best]
         averaged = phi[best]
     else:
-        weights = FOCUS_MAPS[model.config.mechanism].weights(scores)
+        weights = model.config.mechanism.focus_map.weights(scores)
         averaged = torch.zeros_like(phi[0])
         for weight, vector in zip(weights, phi, strict=True):
             averaged = averaged + weight * vector
@@ -175,6 +175,13 @@ def test_hard_attention_predicts_from_the_first_largest_score(layer: int) -> Non
         assert torch.equal(output.averaged[0], output.phi[0, first])
 
 
+def encode(model: Fcam, batch: Tensor) -> Encoding:
+    """Of mosaics that share nothing."""
+    return model.encode(
+        batch.flatten(0, 1), torch.arange(batch.shape[0] * batch.shape[1]).reshape(batch.shape[:2])
+    )
+
+
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return logits.logsumexp(-1) - logits[target]
 
@@ -184,7 +191,7 @@ def test_losses_are_those_of_a_loop(networks: Networks, layer: int) -> None:
     for mechanism, term in itertools.product(Mechanism, EntropyTerm):
         model = model_of(mechanism, layer, networks)
         batch = mosaics(model)
-        encoding = model.encode(batch)
+        encoding = encode(model, batch)
         losses = []
         for row, target in enumerate(TARGETS):
             alpha = softmax(encoding.scores[row])
@@ -208,7 +215,7 @@ def test_the_loss_has_finite_gradients_in_both_nets(
 ) -> None:
     model = model_of(mechanism, layer, networks).train()
     batch = mosaics(model, size=8)
-    model.loss(model.encode(batch), TARGETS.repeat(4)).backward()
+    model.loss(encode(model, batch), TARGETS.repeat(4)).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -225,7 +232,7 @@ def test_a_few_steps_lower_the_loss(mechanism: Mechanism) -> None:
     optimiser = torch.optim.Adam(model.parameters(), 0.02)
     losses = []
     for _ in range(40):
-        loss = model.loss(model.encode(batch), targets)
+        loss = model.loss(encode(model, batch), targets)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -233,13 +240,13 @@ def test_a_few_steps_lower_the_loss(mechanism: Mechanism) -> None:
     assert losses[-1] < losses[0] - 0.1
 
 
-def test_a_loss_starts_from_encodings_gathered_of_shared_segments() -> None:
+def test_mosaics_may_share_elements() -> None:
     model = model_of(Mechanism.HARD, 6, VECTOR)
     batch = mosaics(model)
-    scores, hidden = model.focus(batch.flatten(0, 1))
+    segments = batch.flatten(0, 1)
     index = torch.tensor([[0, 3, 5, 5], [7, 0, 1, 2]])
-    gathered = model.loss(Encoding(scores[index], hidden[index]), TARGETS)
-    direct = model.loss(model.encode(batch.flatten(0, 1)[index]), TARGETS)
+    gathered = model.loss(model.encode(segments, index), TARGETS)
+    direct = model.loss(encode(model, segments[index]), TARGETS)
     torch.testing.assert_close(gathered, direct)
 
 
@@ -268,7 +275,7 @@ def test_scores_are_single_precision_under_autocast() -> None:
     batch = mosaics(model).float()
     with torch.autocast("cpu", torch.bfloat16):
         output = model(batch)
-        loss = model.loss(model.encode(batch), TARGETS)
+        loss = model.loss(encode(model, batch), TARGETS)
     assert output.scores.dtype == output.weights.dtype == loss.dtype == torch.float32
     torch.testing.assert_close(output.weights.sum(-1), torch.ones(2))
 
@@ -286,8 +293,8 @@ def test_hard_answers_are_the_cheapest_loss_where_one_segment_has_all_the_weight
     model = model_of(Mechanism.HARD, 0, LINEAR)
     batch = mosaics(model)
     with torch.no_grad():
-        encoding = model.encode(batch)
-        certain = Encoding(encoding.scores * 1e6, encoding.phi)
+        encoding = encode(model, batch)
+        certain = encoding._replace(scores=encoding.scores * 1e6)
         expected = functional.cross_entropy(model(batch).logits, TARGETS)
         torch.testing.assert_close(model.loss(certain, TARGETS), expected)
 

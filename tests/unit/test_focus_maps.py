@@ -14,7 +14,6 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from attendant.models.focus_maps import (
-    FOCUS_MAPS,
     Attended,
     EntropyTerm,
     LossOptions,
@@ -190,14 +189,15 @@ def test_entropy_of_the_softmax() -> None:
 
 DEFAULTS = LossOptions()
 SCORES = torch.tensor([[0.0, math.log(3)]])  # softmax: 1/4, 3/4
-PHI = torch.tensor([[[math.log(2), 0.0], [0.0, 0.0]]])  # P(class 0) of the two segments: 2/3, 1/2
+PHI = torch.tensor([[math.log(2), 0.0], [0.0, 0.0]])  # P(class 0) of the two segments: 2/3, 1/2
 ENTROPY = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
 MIXTURE = -math.log(2**0.25 / (2**0.25 + 1))  # logits 1/4 ln 2, 0
 
 
 def loss_of(mechanism: Mechanism, options: LossOptions = DEFAULTS) -> float:
-    focus_map = FOCUS_MAPS[mechanism]
-    attended = Attended(SCORES, focus_map.training_weights(SCORES), PHI, classify=lambda phi: phi)
+    focus_map = mechanism.focus_map
+    weights, indices = focus_map.training_weights(SCORES), torch.tensor([[0, 1]])
+    attended = Attended(SCORES, weights, PHI, indices, classify=lambda phi: phi)
     return focus_map.loss(attended, torch.tensor([0]), options).item()
 
 
@@ -212,9 +212,12 @@ def test_losses_by_hand() -> None:
     assert loss_of(Mechanism.HARD) == pytest.approx(-0.25 * math.log(2 / 3) - 0.75 * math.log(1 / 2))
 
 
-def test_every_mechanism_is_registered_and_only_hard_trains_with_other_weights() -> None:
-    assert set(FOCUS_MAPS) == set(Mechanism)
-    assert [m for m, one in FOCUS_MAPS.items() if one.training_weights is not one.weights] == [Mechanism.HARD]
+def test_mechanisms_are_found_by_name_and_only_hard_trains_with_other_weights() -> None:
+    assert [Mechanism(str(one)) for one in Mechanism] == list(Mechanism)
+    maps = {one: one.focus_map for one in Mechanism}
+    assert [name for name, one in maps.items() if one.training_weights is not one.weights] == ["hard"]
+    with pytest.raises(ValueError, match="entmax"):
+        Mechanism("entmax")
 
 
 @pytest.mark.parametrize(("weight", "term"), [(-0.1, EntropyTerm.ADDED), (1.5, EntropyTerm.SHARED)])

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-from canned_service import MODEL, TIMING, explain_result, outcome, photograph
+from canned_service import MODEL, TIMING, explain_result, focus_outcome, outcome, photograph, tiles
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,6 +79,13 @@ def test_an_explanation_embeds_its_picture_and_needs_nothing_else() -> None:
     assert kind == "data:image/png;base64"
     assert base64.b64decode(data, validate=True).startswith(b"\x89PNG")
     assert not re.search(r"https?:|url\(|@import", html)
+
+
+def test_an_explanation_of_a_mosaic_shows_itself_too() -> None:
+    html = Explanation.of(explain_result(focus_outcome(foreground=4)), tiles(4))._repr_html_()
+    outline = _outline(html)
+    assert outline.elements == {"div", "img", "span"}
+    assert ("alt", "automobile (88%)") in outline.attributes
 
 
 def test_the_picture_given_is_the_picture_shown() -> None:

@@ -8,11 +8,22 @@ import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
+from small_fcam import draw_segments, small_fcam
 
 from attendant.models.encoders import CompactConfig, CompactEncoder, PaperConfig, PaperEncoder
+from attendant.models.focus_maps import Mechanism
 from attendant.models.hfm import HfmConfig, HfmInput, HierarchicalFusion, Variant, build_hfm
-from attendant.models.onnx import HFM_INPUTS, HFM_OUTPUTS, export_encoder, export_hfm
+from attendant.models.onnx import (
+    FCAM_OUTPUTS,
+    FCAM_TAIL_OUTPUTS,
+    HFM_INPUTS,
+    HFM_OUTPUTS,
+    export_encoder,
+    export_fcam,
+    export_hfm,
+)
 from attendant.models.runtime import Session, open_session
+from attendant.models.segments import prepare
 
 PAPER = HfmConfig(vocabulary_size=12_000, attribute_vocabulary_size=1_002, region_width=256)
 SMALL = HfmConfig(20, 9, 7, 6, 4, 5, 8, 10, 3)
@@ -126,6 +137,8 @@ def test_a_model_in_training_is_refused(tmp_path: Path) -> None:
         export_hfm(build_hfm(SMALL), tmp_path / "hfm.onnx")
     with pytest.raises(ValueError, match="eval mode"):
         export_encoder(CompactEncoder(CompactConfig(7)), tmp_path / "encoder.onnx")
+    with pytest.raises(ValueError, match="eval mode"):
+        export_fcam(small_fcam().train(), tmp_path / "fcam.onnx")
 
 
 @pytest.mark.parametrize(
@@ -154,3 +167,40 @@ def test_encoders_agree_with_torch(
             encoding = encoder(torch.from_numpy(pixels))
         for name, ours in zip(outputs, session.run(outputs, {"pixels": pixels}), strict=True):
             np.testing.assert_allclose(ours, getattr(encoding, name).numpy(), rtol=0, atol=1e-5)
+
+
+FCAMS = [
+    (mechanism, layer, kind)
+    for mechanism in Mechanism
+    for layer, kind in ((0, "image"), (6, "image"), (0, "vector"), (6, "vector"))
+]
+
+
+@pytest.mark.parametrize(("mechanism", "layer", "kind"), FCAMS)
+def test_fcams_agree_with_torch(mechanism: Mechanism, layer: int, kind: str, tmp_path: Path) -> None:
+    model = small_fcam(mechanism, layer, kind, segments=9)
+    path = tmp_path / "fcam.onnx"
+    export_fcam(model, path)
+    session = open_session(path, threads=1, device="cpu")
+    assert session.outputs == (*FCAM_OUTPUTS, *FCAM_TAIL_OUTPUTS)
+    for size in (1, 2, 5):
+        segments = prepare(draw_segments(kind, size * 9, seed=size)).unflatten(0, (size, 9)).contiguous()
+        with torch.no_grad():
+            output = model(segments)
+        for name, ours in zip(
+            session.outputs, session.run(session.outputs, {"segments": segments.numpy()}), strict=True
+        ):
+            expected = getattr(output, name).numpy()
+            np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=5e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("mechanism", Mechanism)
+def test_fcams_agree_on_the_first_of_a_tie(mechanism: Mechanism, tmp_path: Path) -> None:
+    model = small_fcam(mechanism, kind="vector")
+    path = tmp_path / "fcam.onnx"
+    export_fcam(model, path)
+    segments = torch.from_numpy(np.tile(draw_segments("vector", 1, 0), (1, 3, 1)))
+    (weights,) = open_session(path, 1, "cpu").run(("weights",), {"segments": segments.numpy()})
+    with torch.no_grad():
+        np.testing.assert_allclose(weights, model(segments).weights.numpy(), atol=1e-6)
+    assert weights[0].argmax() == 0

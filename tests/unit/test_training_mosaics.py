@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from scipy.stats import chisquare
+from tiny_cifar import NAMES, draw_images, write_tiny_cifar
 
 from attendant.analysis.rows import DataError
-from attendant.training.cifar import SHEETS, Cifar, normalise, read_cifar, read_sheet
+from attendant.training.cifar import SHEETS, Cifar, read_cifar, read_sheet
 from attendant.training.mosaics import (
     CIFAR_FOREGROUND,
     CIFAR_MOSAICS,
@@ -25,37 +26,15 @@ from attendant.training.mosaics import (
     plane_mosaics,
 )
 
-NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-ROWS, COLUMNS = 8, 10  # of a sheet
-
 
 @pytest.fixture(scope="module")
 def drawn():
-    """400 images of noise for the five training sheets, 80 for the test sheet."""
-    rng = np.random.default_rng(5)
-    return {
-        split: rng.integers(0, 256, (len(SHEETS[split]) * ROWS * COLUMNS, 32, 32, 3), dtype=np.uint8)
-        for split in SHEETS
-    }
+    return draw_images()
 
 
 @pytest.fixture(scope="module")
 def data(drawn, tmp_path_factory):
-    """The folder of CIFAR-10 as it lies in ../shared/data, with invented images."""
-    root = tmp_path_factory.mktemp("data")
-    folder = root / "cifar10"
-    folder.mkdir()
-    for split, images in drawn.items():
-        for number, name in enumerate(SHEETS[split]):
-            sheet = np.empty((ROWS * 32, COLUMNS * 32, 3), np.uint8)
-            for place in range(ROWS * COLUMNS):
-                row, column = divmod(place, COLUMNS)
-                image = images[number * ROWS * COLUMNS + place]
-                sheet[row * 32 : (row + 1) * 32, column * 32 : (column + 1) * 32] = image
-            Image.fromarray(sheet).save(folder / name, lossless=True, method=0)
-    labels = {"train": np.arange(400, dtype=np.uint8) % 10, "test": np.arange(1000, dtype=np.uint8) % 7}
-    np.savez(folder / "labels.npz", classes=np.array(NAMES), **labels)
-    return root
+    return write_tiny_cifar(tmp_path_factory.mktemp("data"), drawn)
 
 
 @pytest.fixture(scope="module")
@@ -140,14 +119,6 @@ def test_labels_name_classes():
         Cifar(np.zeros((2, 32, 32, 3), np.uint8), np.array([0, 2]), ("a", "b"))
     with pytest.raises(ValueError, match="2 labels"):
         Cifar(np.zeros((3, 32, 32, 3), np.uint8), np.array([0, 1]), ("a", "b"))
-
-
-def test_normalised_values_have_mean_and_deviation_of_a_half():
-    values = np.arange(256, dtype=np.uint8).reshape(4, 64)
-    found = normalise(values)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, (values / 255 - 0.5) / 0.5, atol=1e-6)
-    assert (found.min(), found.max()) == (-1, 1)
 
 
 # Mosaics of images
@@ -364,8 +335,8 @@ def test_real_images_and_labels_belong_together(shared_data):
     pixels = read_sheet(folder / "train_0.webp")
     with np.load(folder / "labels.npz") as arrays:
         images = Cifar(pixels, arrays["train"][: len(pixels)].astype(np.int64), test.classes)
-    flat = normalise(test.pixels[:, ::4, ::4]).reshape(1_000, -1)
-    small = normalise(images.pixels[:, ::4, ::4]).reshape(len(images), -1)
+    flat = test.pixels[:, ::4, ::4].reshape(1_000, -1).astype(np.float32)
+    small = images.pixels[:, ::4, ::4].reshape(len(images), -1).astype(np.float32)
     means = np.stack([small[images.labels == label].mean(axis=0) for label in range(10)])
     distances = np.square(flat[:, None] - means).sum(axis=2)
     assert (distances.argmin(axis=1) == test.labels).mean() > 0.2

@@ -1,6 +1,7 @@
 """What is written is what is read, and what the gateway appends leaves the rest alone."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,9 +24,12 @@ from attendant.types import (
     AttentionVector,
     Axis,
     CacheStatus,
+    Focus,
     Modality,
     ModelDescription,
     ModelRef,
+    Mosaic,
+    MosaicShape,
     Outcome,
     Prediction,
     Runtime,
@@ -42,6 +46,8 @@ from attendant.wire.requests import (
     decode_request,
     encode_explain_request,
     encode_predict_request,
+    encode_stream_request,
+    read_mosaic,
     read_tweet,
 )
 from attendant.wire.responses import (
@@ -90,6 +96,47 @@ def test_a_tweet_survives_both_requests(tweet):
     assert read_options(message.options) == options
 
 
+mosaics = st.builds(
+    Mosaic,
+    st.lists(st.binary() | st.lists(st.floats(width=32, allow_nan=False)).map(tuple)).map(tuple),
+    st.none() | st.integers(0, 2**32 - 1),
+)
+
+
+@given(mosaics)
+def test_a_mosaic_survives_every_request(mosaic):
+    request = encode_explain_request("m", mosaic)
+    streamed = service_pb2.ExplainStreamRequest.FromString(encode_stream_request(request)).request
+    for message in (
+        decode_request(encode_predict_request("m", mosaic)),
+        decode_request(request),
+        streamed,
+    ):
+        assert read_mosaic(message) == mosaic
+        assert message.instance.mosaic.HasField("foreground_index") == (mosaic.foreground_index is not None)
+
+
+@pytest.mark.parametrize("index", [-1, 2**32])
+def test_an_index_that_no_message_can_hold_is_refused_as_the_service_would(index):
+    mosaic = Mosaic(((1.0,), (2.0,)), index)
+    for encode in (encode_predict_request, encode_explain_request):
+        with pytest.raises(AttendantError) as caught:
+            encode("m", mosaic)
+        assert caught.value == invalid("instance.mosaic.foreground_index", f"it is {index}; 0 to 1 are taken")
+
+
+def test_each_kind_of_instance_is_told_from_the_other():
+    for instance, read, says in (
+        (Mosaic((b"", b"")), read_tweet, "instance: this model takes a tweet"),
+        (Tweet("a"), read_mosaic, "instance: this model takes a mosaic"),
+    ):
+        with pytest.raises(AttendantError, match=says) as caught:
+            read(decode_request(encode_explain_request("m", instance)))
+        assert caught.value.reason is Reason.INVALID_INPUT
+    with pytest.raises(AttendantError, match="takes a mosaic"):
+        read_mosaic(service_pb2.ExplainRequest())
+
+
 def test_every_method_is_a_field_of_the_options_and_of_the_response():
     names = {field.name for field in explanation_pb2.ExplainOptions.DESCRIPTOR.fields}
     assert names == set(Method)
@@ -135,6 +182,31 @@ def test_an_explain_response_survives():
         np.testing.assert_array_equal(sent.weights, received.weights)
 
 
+foci = st.builds(
+    Focus,
+    index=st.integers(0, 63),
+    risk=st.floats(0, 1, width=32),
+    nnz=st.integers(0, 64),
+    dist=st.floats(0, 1, width=32),
+    entropy=st.floats(0, 5, width=32),
+    is_true=st.none() | st.booleans(),
+)
+
+
+@given(st.none() | foci)
+def test_where_a_model_looked_survives(focus):
+    response = encode_explain_response(replace(outcome(), focus=focus), REF)
+    assert decode_explain_response(response).focus == focus
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1e300"])
+@pytest.mark.parametrize("name", ["risk", "dist", "entropy"])
+def test_a_focus_without_numbers_does_not_leave_the_worker(name, number):
+    focus = replace(Focus(0, 0.5, 1, 0.0, 0.0), **{name: float(number)})
+    with pytest.raises(ValueError, match=rf"focus\.{name} is "):
+        encode_explain_response(replace(outcome(), focus=focus), REF)
+
+
 def test_summaries_and_disagreement_travel_with_the_vectors():
     message = service_pb2.ExplainResponse.FromString(encode_explain_response(outcome(), REF))
     entropy = 0.5 * np.log(2) + 0.5 * np.log(4)
@@ -170,7 +242,9 @@ def test_models_survive():
         ready=True,
         runtime=Runtime("cpu", "CPUExecutionProvider", 2),
     )
-    assert decode_models(encode_models((model,))) == (model,)
+    images = replace(model, modalities=(Modality.SEGMENT,), mosaic=MosaicShape(9, (32, 32, 3)))
+    vectors = replace(images, mosaic=MosaicShape(64, (2,)))
+    assert decode_models(encode_models((model, images, vectors))) == (model, images, vectors)
 
 
 failures = st.builds(

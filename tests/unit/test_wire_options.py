@@ -41,8 +41,9 @@ def short(low, high, **more):
 
 
 SEEDS = st.integers(0, 2**64 - 1)
-TARGETS = st.sets(st.sampled_from(MODALITIES)).map(
-    lambda chosen: tuple(modality for modality in MODALITIES if modality in chosen)
+ELEMENTS = (*MODALITIES, Modality.SEGMENT)
+TARGETS = st.sets(st.sampled_from(ELEMENTS)).map(
+    lambda chosen: tuple(modality for modality in ELEMENTS if modality in chosen)
 )
 SIDES = st.tuples(short(0, 0.5), short(np.float32(0.01), 0.5))
 BOXES = st.tuples(SIDES, SIDES).map(lambda both: Box(both[0][0], both[1][0], both[0][1], both[1][1]))
@@ -225,15 +226,14 @@ def test_shares_are_from_0_to_1(share):
 @pytest.mark.parametrize(
     ("targets", "found"),
     [
-        ([0], ("[0]", "it is MODALITY_UNSPECIFIED; text, image, attribute are taken")),
-        ([1, 4], ("[1]", "it is MODALITY_SEGMENT; text, image, attribute are taken")),
-        ([5], ("[0]", "it is MODALITY_VISUAL; text, image, attribute are taken")),
-        ([99], ("[0]", "it is 99; text, image, attribute are taken")),
+        ([0], ("[0]", "it is MODALITY_UNSPECIFIED; text, image, attribute, segment are taken")),
+        ([5], ("[0]", "it is MODALITY_VISUAL; text, image, attribute, segment are taken")),
+        ([99], ("[0]", "it is 99; text, image, attribute, segment are taken")),
         ([2, 1, 2], ("[2]", "image is there already; each is taken once")),
-        ([1, 2, 3, 1], ("", "there are 4; at most 3 are taken")),
+        ([1, 2, 3, 4, 1], ("", "there are 5; at most 4 are taken")),
     ],
 )
-def test_targets_are_text_image_and_attribute_each_once(method, targets, found):
+def test_targets_are_what_an_instance_is_made_of_each_once(method, targets, found):
     index, description = found
     assert violations(MESSAGE(**{method: {"targets": targets}})) == [
         (f"options.{method}.targets{index}", description)
@@ -242,6 +242,7 @@ def test_targets_are_text_image_and_attribute_each_once(method, targets, found):
         Modality.TEXT,
         Modality.ATTRIBUTE,
     )
+    assert getattr(read_options(MESSAGE(**{method: {"targets": [4]}})), method).targets == (Modality.SEGMENT,)
 
 
 def test_enumerations_of_a_newer_contract_are_refused():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attendant.methods import ErasureOptions, ExplainOptions, PermutationOptions
-from attendant.v1.instance_pb2 import Instance, Tweet
+from attendant.v1.instance_pb2 import FloatVector, Instance, Mosaic, Segment, Tweet
 from services.gateway.cache import ENTRY_OVERHEAD, LruCache, explanation_key
 
 
@@ -73,6 +73,17 @@ QUESTIONS = st.tuples(
         st.sampled_from(["", "a", "ab"]),
         st.sampled_from([b"", b"a", b"ab"]),
         st.lists(st.sampled_from(["a", "b", "ab"]), max_size=2),
+    )
+    | st.builds(
+        lambda segments, index: Instance(mosaic=Mosaic(segments=segments, foreground_index=index)),
+        st.lists(
+            st.sampled_from([b"", b"a", b"ab"]).map(lambda image: Segment(image=image))
+            | st.lists(st.sampled_from([0.0, 1.0]), max_size=2).map(
+                lambda values: Segment(vector=FloatVector(values=values))
+            ),
+            max_size=2,
+        ),
+        st.sampled_from([None, 0, 1]),
     ),
     st.sampled_from(
         [

@@ -1,13 +1,16 @@
 """The specification says what the protos say; the page shows it and needs nothing else."""
 
+import json
 import re
 from html.parser import HTMLParser
 
 import pytest
 
 from attendant.v1 import attention_pb2, service_pb2
+from attendant.wire.requests import read_mosaic
 from services.gateway.comments import read_comments
 from services.gateway.openapi import specification
+from services.gateway.transcoding import read_json
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,20 @@ def test_types_are_those_of_proto3_json(document):
     assert schemas["PermutationOptions"]["properties"]["seed"]["type"] == "string"
     assert schemas["AttentionKind"]["enum"][1] == "ATTENTION_KIND_REPRESENTATION"
     assert "Excludes: mosaic." in schemas["Instance"]["properties"]["tweet"]["description"]
+
+
+def test_the_examples_are_questions_that_their_models_take(document):
+    for path in ("/v1/models/{model}:predict", "/v1/models/{model}:explain"):
+        examples = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["examples"]
+        kinds = {}
+        for model, example in examples.items():
+            message = service_pb2.ExplainRequest()
+            read_json(json.dumps(example["value"]).encode(), message)
+            kinds[model] = message.instance.WhichOneof("instance")
+        assert kinds == {"sarcasm": "tweet", "sdc-error-mode-1": "mosaic"}
+        mosaic = read_mosaic(message)
+        assert [len(segment) for segment in mosaic.segments] == [2] * 9
+        assert mosaic.foreground_index == 4
 
 
 def test_every_reference_leads_somewhere(document):

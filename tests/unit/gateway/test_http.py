@@ -5,11 +5,17 @@ import io
 
 import numpy as np
 import pytest
+from canned_service import MODEL as REF
+from canned_service import focus_outcome
 from fake_worker import until
 from google.protobuf import json_format
 from PIL import Image
 
+from attendant.types import Mosaic
 from attendant.v1.service_pb2 import ExplainResponse, PredictRequest
+from attendant.wire.envelope import Reply
+from attendant.wire.requests import decode_request, read_mosaic
+from attendant.wire.responses import encode_explain_response
 
 TWEET = {"instance": {"tweet": {"text": "what a day", "attributes": ["sky"]}}}
 
@@ -46,6 +52,39 @@ async def test_explain_gives_every_field_under_the_protos_names(gateway):
     assert again.json()["cache"] == "CACHE_STATUS_HIT"
 
 
+MOSAIC = {"segments": [{"vector": {"values": [1.5, -2]}}, {"vector": {"values": [0, 4]}}]}
+
+
+async def test_a_mosaic_is_a_question_too_and_where_the_model_looked_comes_back(gateway):
+    gateway.worker.reply = Reply(encode_explain_response(focus_outcome(foreground=4), REF))
+    body = {"instance": {"mosaic": MOSAIC | {"foreground_index": 0}}}
+    answer = await gateway.http.post("/v1/models/mosaics:explain", json=body)
+    assert answer.status_code == 200
+    focus = answer.json()["focus"]
+    assert (focus["index"], focus["nnz"], focus["is_true"]) == (4, 5, True)
+    assert focus["risk"] == pytest.approx(0.042)
+    (vector,) = answer.json()["attention"]["vectors"]
+    assert (vector["kind"], vector["target"]) == ("ATTENTION_KIND_FOCUS", "MODALITY_SEGMENT")
+    (row,) = gateway.worker.rows
+    assert read_mosaic(decode_request(row.request)) == Mosaic(((1.5, -2.0), (0.0, 4.0)), 0)
+    gateway.worker.reply = Reply(encode_explain_response(focus_outcome(), REF))
+    answer = await gateway.http.post("/v1/models/mosaics:explain", json={"instance": {"mosaic": MOSAIC}})
+    assert "is_true" not in answer.json()["focus"]
+    assert answer.json()["cache"] == "CACHE_STATUS_MISS"  # where the foreground is, is part of the question
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity"])
+async def test_a_number_that_proto3_json_writes_as_a_word_is_refused_by_its_place(gateway, number):
+    body = {
+        "instance": {"mosaic": {"segments": [{"vector": {"values": [number, 1]}}, MOSAIC["segments"][1]]}}
+    }
+    answer = await gateway.http.post("/v1/models/mosaics:predict", json=body)
+    assert answer.status_code == 400
+    (violation,) = detail(answer.json(), "BadRequest")["field_violations"]
+    assert violation["field"] == "instance.mosaic.segments[0].vector.values"
+    assert not gateway.worker.rows
+
+
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
 async def test_images_are_base64(gateway, encode):
     body = {"instance": {"tweet": {"image": encode(png()).decode()}}}
@@ -73,6 +112,8 @@ async def test_the_models(gateway):
     await until(gateway.ready)
     models = (await gateway.http.get("/v1/models")).json()["models"]
     assert [model["name"] for model in models] == ["irony", "mosaics", "sarcasm"]
+    assert models[1]["mosaic"] == {"segments": 2, "segment": [2]}
+    assert "mosaic" not in models[2]
     assert models[2]["ready"] is True
     assert models[2]["runtime"] == {"device": "cpu", "provider": "FakeProvider", "threads": 2}
 

@@ -10,7 +10,7 @@ from fake_worker import OUTCOME, until
 
 from attendant.errors import AttendantError, Reason, invalid
 from attendant.methods import ExplainOptions, GradientOptions, PermutationOptions
-from attendant.types import CacheStatus, Tweet
+from attendant.types import CacheStatus, Modality, MosaicShape, Tweet
 from attendant.v1.service_pb2 import ExplainRequest, ListModelsRequest, PredictResponse
 from attendant.wire.envelope import Operation, Reply, Row
 from attendant.wire.requests import CacheMode, encode_explain_request, encode_predict_request
@@ -299,7 +299,9 @@ async def test_list_models_says_what_there_is_and_where_it_runs(gateway):
     answer = await gateway.call("ListModels", ListModelsRequest().SerializeToString())
     described = decode_models(answer)
     assert [model.name for model in described] == ["irony", "mosaics", "sarcasm"]
-    sarcasm = described[2]
+    mosaics, sarcasm = described[1:]
+    assert (mosaics.modalities, mosaics.mosaic) == ((Modality.SEGMENT,), MosaicShape(2, (2,)))
+    assert sarcasm.mosaic is None
     assert sarcasm.ready
     assert sarcasm.runtime is not None
     assert sarcasm.runtime.provider == "FakeProvider"

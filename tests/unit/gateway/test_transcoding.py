@@ -35,6 +35,18 @@ def tweet(**fields) -> dict:
         ({"instance": {"mosaic": {"segments": [{}, {"x": 1}]}}}, ["instance.mosaic.segments[1].x"]),
         ({"instance": {"mosaic": {"segments": [1]}}}, ["instance.mosaic.segments[0]"]),
         ({"instance": {"mosaic": {"foregroundIndex": -1}}}, ["instance.mosaic.foreground_index"]),
+        *(
+            (
+                {"instance": {"mosaic": {"segments": [{"vector": {}}, {"vector": {"values": values}}]}}},
+                [place],
+            )
+            for place in ["instance.mosaic.segments[1].vector.values"]
+            for values in (["x"], [1e39], [[1]], 1)
+        ),
+        (
+            {"instance": {"mosaic": {"segments": [{"image": "!"}]}}},
+            ["instance.mosaic.segments[0].image"],
+        ),
         (TWEET | {"cache_mode": "SOMETIMES"}, ["cache_mode"]),
         (TWEET | {"options": {"gradient": {"throughAttention": 3}}}, ["options.gradient.through_attention"]),
     ],

@@ -12,7 +12,7 @@ from PIL import Image
 from attendant.errors import AttendantError, Reason
 from attendant.methods import ExplainOptions as Options
 from attendant.methods import Method, PermutationOptions
-from attendant.types import MODALITIES
+from attendant.types import MODALITIES, Modality, MosaicShape
 from attendant.v1.explanation_pb2 import ExplainOptions
 from attendant.v1.instance_pb2 import FloatVector, Instance, Mosaic, Segment, Tweet
 from attendant.v1.service_pb2 import ExplainRequest, PredictRequest
@@ -40,7 +40,16 @@ def validator():
         model("sarcasm"),
         model("irony", methods=("permutation",)),
         model("open", methods=tuple(Method)),
-        model("mosaics", archive="sdc", modalities=()),
+        *(
+            model(
+                name,
+                archive="sdc",
+                modalities=(Modality.SEGMENT,),
+                methods=("permutation", "leave_one_out", "adversarial", "erasure"),
+                mosaic=MosaicShape(3, segment),
+            )
+            for name, segment in (("mosaics", (2,)), ("pictures", (8, 16, 3)))
+        ),
     ]
     return Validator({model.name: model for model in models}, LIMITS)
 
@@ -66,8 +75,8 @@ def predict(tweet=None, model="sarcasm", **more) -> PredictRequest:
     return PredictRequest(model=model, instance=Instance(tweet=tweet), **more)
 
 
-def mosaic(*segments, **more) -> PredictRequest:
-    return PredictRequest(model="mosaics", instance=Instance(mosaic=Mosaic(segments=segments, **more)))
+def mosaic(*segments, model="mosaics", **more) -> PredictRequest:
+    return PredictRequest(model=model, instance=Instance(mosaic=Mosaic(segments=segments, **more)))
 
 
 def vector(*values) -> Segment:
@@ -129,40 +138,151 @@ def test_the_longest_of_everything_is_taken(validator):
     assert validator.predict(predict(tweet).SerializeToString()).instance.tweet == tweet
 
 
+def tile(width=16, height=8, **more) -> Segment:
+    return Segment(image=picture(width, height, **more))
+
+
+PLACE = "instance.mosaic.segments"
+FEW = [vector(1, 2), vector(3, 4)]
+PAIR = [tile(), tile()]
+
+
 def test_the_instance_must_be_of_the_models_kind(validator):
-    assert fields(refusal(validator.predict, PredictRequest(model="sarcasm"))) == ["instance"]
-    message = mosaic(vector(1), vector(2))
-    message.model = "sarcasm"
-    error = refusal(validator.predict, message)
-    assert fields(error) == ["instance"]
-    assert "takes a tweet" in error.message
-    error = refusal(validator.predict, predict(Tweet(text="x"), model="mosaics"))
-    assert fields(error) == ["instance"]
-    assert "takes a mosaic" in error.message
+    for message, says in (
+        (PredictRequest(model="sarcasm"), "it is empty; model 'sarcasm' takes a tweet"),
+        (PredictRequest(model="mosaics"), "it is empty; model 'mosaics' takes a mosaic"),
+        (mosaic(*FEW, model="sarcasm"), "it is a mosaic; model 'sarcasm' takes a tweet"),
+        (predict(Tweet(text="x"), model="mosaics"), "it is a tweet; model 'mosaics' takes a mosaic"),
+        (predict(Tweet(), model="pictures"), "it is a tweet; model 'pictures' takes a mosaic"),
+    ):
+        error = refusal(validator.predict, message)
+        assert [(one.field, one.description) for one in error.violations] == [("instance", says)]
 
 
-def test_a_mosaic_is_let_through(validator):
-    validator.predict(mosaic(vector(1, 2), vector(3, 4), foreground_index=1).SerializeToString())
-    validator.predict(mosaic(Segment(image=picture()), Segment(image=picture())).SerializeToString())
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_mosaic_is_let_through(validator, kind):
+    validator.predict(mosaic(*FEW, vector(-0.0, 1e6), foreground_index=2).SerializeToString())
+    tiles = [tile(kind=kind)] * 3
+    validator.predict(mosaic(*tiles, model="pictures", foreground_index=0).SerializeToString())
 
 
 @pytest.mark.parametrize(
     ("message", "found"),
     [
-        (mosaic(), ["instance.mosaic.segments"]),
-        (mosaic(vector(1)), ["instance.mosaic.segments"]),
-        (mosaic(*[vector(1)] * 65), ["instance.mosaic.segments"]),
-        (mosaic(vector(1), vector(2), foreground_index=2), ["instance.mosaic.foreground_index"]),
-        (mosaic(vector(1), vector(float("nan"))), ["instance.mosaic.segments[1].vector.values"]),
-        (mosaic(vector(float("-inf")), vector(1)), ["instance.mosaic.segments[0].vector.values"]),
-        (mosaic(vector(), vector(1)), ["instance.mosaic.segments[0].vector.values"]),
-        (mosaic(Segment(), Segment()), ["instance.mosaic.segments[0]", "instance.mosaic.segments[1]"]),
-        (mosaic(vector(1), Segment(image=picture())), ["instance.mosaic.segments"]),
-        (mosaic(*[Segment(image=b"x")] * 2), [f"instance.mosaic.segments[{n}].image" for n in (0, 1)]),
+        (mosaic(), {PLACE: "there are 0; 3 are taken"}),
+        (
+            mosaic(*FEW, vector(-1.1e6, 0)),
+            {f"{PLACE}[2].vector.values": "one is too large; -1,000,000 to 1,000,000 are taken"},
+        ),
+        (mosaic(vector(1, 2)), {PLACE: "there are 1; 3 are taken"}),
+        (mosaic(*[vector(1, 2)] * 65), {PLACE: "there are 65; 3 are taken"}),
+        (
+            mosaic(*FEW, FEW[0], foreground_index=3),
+            {"instance.mosaic.foreground_index": "it is 3; 0 to 2 are taken"},
+        ),
+        *(
+            (
+                mosaic(FEW[0], vector(1, float(number)), FEW[1]),
+                {f"{PLACE}[1].vector.values": "one is NaN or infinite; only finite numbers are taken"},
+            )
+            for number in ("nan", "inf", "-inf")
+        ),
+        (mosaic(*FEW, vector()), {f"{PLACE}[2].vector.values": "there are 0; 2 are taken"}),
+        (mosaic(*FEW, vector(1, 2, 3)), {f"{PLACE}[2].vector.values": "there are 3; 2 are taken"}),
+        (mosaic(*FEW, Segment()), {f"{PLACE}[2]": "it is empty; vectors are taken"}),
+        (mosaic(*FEW, tile()), {f"{PLACE}[2]": "it is an image; vectors are taken"}),
+        (
+            mosaic(*[tile()] * 3),
+            {f"{PLACE}[{n}]": "it is an image; vectors are taken" for n in range(3)},
+        ),
+        (mosaic(*PAIR, FEW[0], model="pictures"), {f"{PLACE}[2]": "it is a vector; images are taken"}),
+        (mosaic(*PAIR, Segment(), model="pictures"), {f"{PLACE}[2]": "it is empty; images are taken"}),
+        (
+            mosaic(*PAIR, Segment(image=b""), model="pictures"),
+            {f"{PLACE}[2].image": "the image is empty"},
+        ),
+        (
+            mosaic(*PAIR, Segment(image=b"x"), model="pictures"),
+            {f"{PLACE}[2].image": "the image is not an image; send a JPEG, PNG or WebP"},
+        ),
+        (
+            mosaic(*PAIR, tile(8, 16), model="pictures"),
+            {f"{PLACE}[2].image": "the image has 8 x 16 pixels; 16 x 8 are taken"},
+        ),
+        (
+            mosaic(*PAIR, Segment(image=picture() + b"x" * 5001), model="pictures"),
+            {
+                f"{PLACE}[2].image": f"the image has {len(picture()) + 5001:,} bytes; at most 5,000 are accepted"
+            },
+        ),
+        (
+            mosaic(tile(), FEW[0], foreground_index=9, model="pictures"),
+            {
+                PLACE: "there are 2; 3 are taken",
+                "instance.mosaic.foreground_index": "it is 9; 0 to 2 are taken",
+                f"{PLACE}[1]": "it is a vector; images are taken",
+            },
+        ),
     ],
 )
-def test_a_mosaic_that_cannot_be_read_is_refused_by_field(validator, message, found):
-    assert fields(refusal(validator.predict, message)) == found
+def test_a_mosaic_that_the_model_does_not_take_is_refused_by_field_and_limit(validator, message, found):
+    question = ExplainRequest(model=message.model, instance=message.instance)
+    for call, asked in ((validator.predict, message), (validator.explain, question)):
+        error = refusal(call, asked)
+        assert {one.field: one.description for one in error.violations} == found
+        assert len(error.violations) == len(found)
+
+
+segments = st.one_of(
+    st.just(Segment()),
+    st.builds(Segment, image=st.binary(max_size=60) | st.sampled_from([picture(16, 8), picture(8, 8)])),
+    st.builds(vector, st.floats(width=32), st.floats(width=32)),
+    st.lists(st.floats(width=32), max_size=3).map(lambda numbers: vector(*numbers)),
+)
+
+
+@given(
+    st.lists(segments, min_size=2, max_size=4),
+    st.none() | st.integers(0, 2**32 - 1) | st.integers(0, 3),
+    st.sampled_from(["mosaics", "pictures", "sarcasm"]),
+)
+def test_any_mosaic_is_one_that_the_model_takes_or_has_violations_with_fields(validator, parts, index, model):
+    message = mosaic(*parts, foreground_index=index, model=model)
+    try:
+        validator.predict(message.SerializeToString())
+    except AttendantError as error:
+        named = [one.field.startswith("instance") and bool(one.description) for one in error.violations]
+        assert set(named) == {True}
+    else:
+        assert len(parts) == 3
+        assert index is None or index < 3
+        if model == "mosaics":
+            assert all(np.isfinite(part.vector.values).all() for part in parts)
+            assert all(len(part.vector.values) == 2 for part in parts)
+        else:
+            assert all(part.image == picture(16, 8) for part in parts)
+
+
+@pytest.mark.parametrize("method", ["permutation", "leave_one_out", "adversarial", "erasure"])
+@pytest.mark.parametrize("target", [1, 2, 3])
+def test_a_target_that_the_model_does_not_read_is_refused(validator, method, target):
+    message = ExplainRequest(
+        model="mosaics",
+        instance=mosaic(*FEW, FEW[0]).instance,
+        options={method: {"targets": [4, target]}},
+    )
+    error = refusal(validator.explain, message)
+    assert [(one.field, one.description) for one in error.violations] == [
+        (
+            f"options.{method}.targets",
+            f"model 'mosaics' reads no {MODALITIES[target - 1]}; it reads: segment",
+        )
+    ]
+    getattr(message.options, method).targets[:] = [4]
+    question = validator.explain(message.SerializeToString())
+    assert getattr(question.options, method).targets == (Modality.SEGMENT,)
+    message = explain("open", options={method: {"targets": [4]}})
+    assert fields(refusal(validator.explain, message)) == [f"options.{method}.targets"]
 
 
 def test_a_model_must_be_named_and_known(validator):

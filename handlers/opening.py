@@ -1,0 +1,38 @@
+"""What every handler does before it serves: open all that its archive holds, and answer once with each."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from attendant.lanes import Lane
+from attendant.manifest import ModelManifest, read_store
+from attendant.types import Instance
+from handlers.batch import Models, ServedModel, warm_up
+from handlers.priority import lower_priority
+
+SLOW_NICENESS = 10  # the slow lane has the cores while no prediction wants them
+
+
+def open_models(
+    context: Any,
+    open_served: Callable[[Path, str], ServedModel],
+    example: Callable[[ModelManifest], Instance],
+) -> tuple[Models, float]:
+    """Every version in the archive, and the seconds that a batch may take, from TorchServe's context.
+
+    `example` makes an instance for a model, which it is warmed up with. A changed or missing file is a ManifestError.
+    """
+    config = context.model_yaml_config
+    lane = Lane(config["lane"])
+    if lane is Lane.SLOW:
+        lower_priority(SLOW_NICENESS)
+    root = Path(context.system_properties["model_dir"])
+    manifests = read_store(root)
+    models = {
+        (name, version): open_served(root / name, version)
+        for name, manifest in manifests.items()
+        for version in manifest.versions
+    }
+    for (name, _), model in models.items():
+        warm_up(model, example(manifests[name]), lane, manifests[name].methods)
+    return models, float(config["responseTimeout"])
