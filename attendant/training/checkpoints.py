@@ -53,7 +53,8 @@ class Checkpoint:
         saved = torch.load(self.path, map_location="cpu", weights_only=True)  # wherever it was trained
         if saved["fingerprint"] != self.fingerprint:
             raise AttendantError(
-                f"{self.path} belongs to a training with other data, sizes or seed; --no-resume starts afresh"
+                f"{self.path} belongs to a training with other data, sizes, seed or precision; "
+                "--no-resume starts afresh"
             )
         state: dict[str, Any] = saved["state"]
         return state
