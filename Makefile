@@ -17,7 +17,7 @@ device := $(if $(filter 1,$(GPU)),gpu,cpu)
 # onnxruntime and onnxruntime-gpu are one package folder: the one that is not wanted has to go first.
 unwanted_runtime := $(if $(filter 1,$(GPU)),onnxruntime,onnxruntime-gpu)
 
-archive_sources := $(shell find model_store handlers attendant/models attendant/archive.py attendant/lanes.py attendant/manifest.py -type f -not -name "*.pyc" 2>/dev/null)
+archive_sources := $(shell find model_store handlers attendant/models attendant/archive.py attendant/lanes.py attendant/manifest.py attendant/seals.py -type f -not -name "*.pyc" 2>/dev/null)
 system_packages := shellcheck
 
 ##@ Use
@@ -60,7 +60,7 @@ test-system: setup .venv/.dev build/.archives ## Run the tests that use the serv
 	@$(venv)/python -m pytest -q -m system tests || { code=$$?; [ $$code = 5 ] && echo "no system tests" || exit $$code; }
 
 .PHONY: check
-check: setup .venv/.dev .venv-protos/.setup ## Format, lint, types, layers, contract, generated code
+check: setup .venv/.dev .venv-protos/.setup ## Format, lint, types, layers, contract, generated code, dependencies
 	$(venv)/ruff format --check --quiet .
 	$(venv)/ruff check --quiet .
 	$(venv)/mypy
@@ -71,6 +71,7 @@ check: setup .venv/.dev .venv-protos/.setup ## Format, lint, types, layers, cont
 	    diff -r -x __pycache__ "$$scratch/out/attendant/$$folder" "attendant/$$folder" >&2 || \
 	      { echo "attendant/$$folder is not what protos/ generates: make protos" >&2; exit 1; }; \
 	  done; echo "generated code is up to date"
+	@$(venv)/python requirements/audit.py
 
 .PHONY: format
 format: setup .venv/.dev ## Format the code and fix what can be fixed by machine
@@ -87,6 +88,31 @@ bench: setup .venv/.dev build/.archives ## Compare with eager torch, and the bac
 .PHONY: bench-explain
 bench-explain: setup .venv/.dev build/.archives ## Compare explanations with predictions, and with doing them naively, side by side
 	@$(venv)/python -m benchmarks.explanations
+
+.PHONY: bench-overload
+bench-overload: setup .venv/.dev build/.archives ## Ask for more than the service can do; stall, cancel and hold up its workers
+	@$(venv)/python -m benchmarks.overload
+	@$(venv)/python -m benchmarks.hedging
+	@$(venv)/python -m benchmarks.lanes
+	@OMP_WAIT_POLICY=PASSIVE $(venv)/python -m benchmarks.cancellation
+
+.PHONY: bench-cache
+bench-cache: setup .venv/.dev build/.archives ## Compare cached explanations with a bare gRPC server, side by side
+	@$(venv)/python -m benchmarks.cache
+
+.PHONY: bench-memory
+bench-memory: setup .venv/.dev build/.archives ## Call the gateway 100,000 times and look at what it still holds
+	@$(venv)/python -m benchmarks.memory $(ARGS)
+
+.PHONY: fuzz
+fuzz: setup .venv/.dev build/.archives ## Send 100,000 odd requests to real models, then odd images and texts; ARGS="--help" for requests alone
+	@PYTHONPATH=tests $(venv)/python -m fuzz $(ARGS)
+	@$(if $(ARGS),:,PYTHONPATH=tests $(venv)/python -m fuzz.images -atheris_runs=200000 -verbosity=0)
+	@$(if $(ARGS),:,PYTHONPATH=tests $(venv)/python -m fuzz.texts -atheris_runs=20000 -verbosity=0)
+
+.PHONY: soak
+soak: setup .venv/.dev build/.archives ## Load the whole service for ten minutes while parts of it are killed; ARGS="--help" for options
+	@$(venv)/python -m benchmarks.soak $(ARGS)
 
 ##@ Build
 

@@ -2,11 +2,13 @@
 
 An archive is a family: it holds every model and version that one handler class serves. Each lane has a worker and a
 folder of its own, with the same models in it. Both backends run from the same built folders, so that they serve the
-same bytes; `mar=True` also zips them for a model store elsewhere.
+same bytes; `mar=True` also zips them for a model store elsewhere. Each folder is sealed: see attendant.seals.
 """
 
+import json
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +24,7 @@ from attendant.models.fcam_store import load_fcam
 from attendant.models.onnx import export_encoder, export_fcam, export_hfm
 from attendant.models.quantisation import quantise_image_scores
 from attendant.models.store import load_config, load_encoder, load_hfm
+from attendant.seals import TORCHSERVE_MANIFEST, write_seal
 
 HANDLERS = Path(__file__).resolve().parents[1] / "handlers"
 
@@ -150,8 +153,26 @@ def _build_lane(archive: str, lane: Lane, stage: Path, output: Path, *, mar: boo
     if lane is not Lane.FAST:
         for model in models.iterdir():
             shutil.copytree(fast / model.name, built / model.name, copy_function=_link)
+    _forget_the_time(built / TORCHSERVE_MANIFEST)
+    # TorchServe imports the handler from here. Where this is a file, Python leaves no bytecode, which is not sealed.
+    (built / "__pycache__").touch()
+    write_seal(built)
     if mar:
-        generate_model_archive(replace(parts, extra_files=str(models), archive_format="default"))
+        _zip(built)
+
+
+def _forget_the_time(manifest: Path) -> None:
+    """The same models give the same archive, and so the same seal, whenever it is built."""
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    manifest.write_text(json.dumps(content | {"createdOn": ""}, indent=2) + "\n", encoding="utf-8")
+
+
+def _zip(built: Path) -> None:
+    """The folder as it is, seal and all."""
+    with zipfile.ZipFile(f"{built}.mar", "w", zipfile.ZIP_DEFLATED) as zipped:
+        for path in sorted(built.rglob("*")):
+            if path.is_file():
+                zipped.write(path, path.relative_to(built))
 
 
 def _link(source: str, target: str) -> None:

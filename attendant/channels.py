@@ -13,7 +13,9 @@ DEFAULT_TIMEOUT = 10.0  # seconds
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 # gRPC itself retries what the service could not take: four attempts in all, each wait a random time up to 0.1, 0.2 and
-# 0.4 s, always inside the call's deadline. When about half of all calls fail, the throttle stops the retries.
+# 0.4 s, always inside the call's deadline. It is the one layer that does: the gateway and its backends never try again.
+# The budget (gRFC A6): ten attempts that fail, shared by a process's channels to one service, use up what there is, and
+# ten calls that succeed earn one attempt. In an outage 100 calls or more cost at most 1.1 times as many attempts.
 _SERVICE_CONFIG = {
     "methodConfig": [
         {
@@ -27,7 +29,7 @@ _SERVICE_CONFIG = {
             },
         }
     ],
-    "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.5},
+    "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.1},
 }
 
 OPTIONS: Sequence[tuple[str, str | int]] = (

@@ -12,11 +12,14 @@ class Reason(StrEnum):
     MODEL_NOT_FOUND = "MODEL_NOT_FOUND"
     VERSION_NOT_FOUND = "VERSION_NOT_FOUND"
     PATH_NOT_FOUND = "PATH_NOT_FOUND"
+    VERB_NOT_ALLOWED = "VERB_NOT_ALLOWED"
     METHOD_NOT_AVAILABLE = "METHOD_NOT_AVAILABLE"
     OVERLOADED = "OVERLOADED"
+    RATE_LIMITED = "RATE_LIMITED"
     BACKEND_UNAVAILABLE = "BACKEND_UNAVAILABLE"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
     INTERNAL = "INTERNAL"
 
 
@@ -88,12 +91,36 @@ def overloaded(what: str, limit: int, retry_after: float) -> AttendantError:
     )
 
 
+def rate_limited(requests_per_second: float, retry_after: float) -> AttendantError:
+    return AttendantError(
+        f"this token may ask {requests_per_second:g} times a second; try again in {retry_after:.3g} s",
+        Reason.RATE_LIMITED,
+        metadata={"requests_per_second": f"{requests_per_second:g}"},
+        retry_after=retry_after,
+    )
+
+
 def backend_unavailable(message: str, retry_after: float = 1.0) -> AttendantError:
     return AttendantError(message, Reason.BACKEND_UNAVAILABLE, retry_after=retry_after)
 
 
 def deadline_exceeded(message: str) -> AttendantError:
     return AttendantError(message, Reason.DEADLINE_EXCEEDED)
+
+
+def unauthenticated() -> AttendantError:
+    """The same words for a token that is missing, wrong or expired: they tell a guesser nothing."""
+    return AttendantError(
+        "a valid token is needed (authorization: Bearer …); it is missing, wrong or expired",
+        Reason.UNAUTHENTICATED,
+    )
+
+
+def forbidden(model: str) -> AttendantError:
+    """Whether there is such a model is not said."""
+    return AttendantError(
+        f"this token may not use model {model[:64]!r}", Reason.FORBIDDEN, metadata={"model": model}
+    )
 
 
 def internal(message: str = "an internal error; the server's log has the details") -> AttendantError:

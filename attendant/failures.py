@@ -18,6 +18,7 @@ _REASONS = {
     grpc.StatusCode.UNAVAILABLE: Reason.BACKEND_UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_EXCEEDED,
     grpc.StatusCode.UNAUTHENTICATED: Reason.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED: Reason.FORBIDDEN,
     grpc.StatusCode.INVALID_ARGUMENT: Reason.INVALID_INPUT,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.OVERLOADED,
 }
@@ -27,11 +28,14 @@ _REMEDIES = {
     Reason.MODEL_NOT_FOUND: "`attendant models` lists the models that this service has",
     Reason.VERSION_NOT_FOUND: "`attendant models` lists the versions; an empty version means the default",
     Reason.PATH_NOT_FOUND: "ask for a path of the service's API (docs/api.md)",
+    Reason.VERB_NOT_ALLOWED: "ask with a verb that the path takes (docs/api.md)",
     Reason.METHOD_NOT_AVAILABLE: "`attendant models` lists the methods that each model offers",
     Reason.OVERLOADED: "ask again later, or send fewer requests at once",
+    Reason.RATE_LIMITED: "ask less often; the service's operator sets the rate of a token",
     Reason.BACKEND_UNAVAILABLE: "ask again in a moment; if it stays, the service's log says why",
     Reason.DEADLINE_EXCEEDED: "allow more time (--timeout, or timeout= in Python)",
     Reason.UNAUTHENTICATED: "give a valid token (--token-file, or token= in Python)",
+    Reason.FORBIDDEN: "`attendant models` lists the models that this token may use",
     Reason.INTERNAL: "the service's log has the details; please report it",
 }
 
@@ -51,8 +55,12 @@ _CONNECTION = (
     ("dns resolution", "no host is known by the name in {address}", "check the address"),
     ("handshake", "no TLS with {address}", "check that it speaks TLS, and the certificates on both sides"),
     ("certificate", "no TLS with {address}", "check that it speaks TLS, and the certificates on both sides"),
+    (
+        "socket closed",
+        "{address} closed the connection",
+        "if it speaks TLS, ask with TLS, and with a certificate where it asks for one; else ask again",
+    ),
     ("connect", "{address} cannot be reached", "check the address, and that the service runs"),
-    ("socket closed", "{address} closed the connection", "if it speaks TLS, ask with TLS; else ask again"),
 )
 
 

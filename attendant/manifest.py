@@ -32,6 +32,13 @@ class ManifestError(ValueError):
     """A model folder is not what it should be; one line that names the file and what was expected."""
 
 
+def stays_inside(path: str) -> bool:
+    """Whether a path, written with forward slashes and no detours, leads below the folder that it is relative to."""
+    parts = PurePosixPath(path)
+    straight = path.rstrip("/") == parts.as_posix() != "." and not parts.is_absolute()
+    return straight and ".." not in parts.parts and not any(bad in path for bad in "\\:\0\n\r")
+
+
 @dataclass(frozen=True, config=_STRICT)
 class FileEntry:
     """One file of a version; `path` is relative to the model's folder, with forward slashes."""
@@ -43,8 +50,7 @@ class FileEntry:
     @field_validator("path")
     @classmethod
     def _stays_inside(cls, path: str) -> str:
-        parts = PurePosixPath(path)
-        if not path or parts.is_absolute() or ".." in parts.parts or "\\" in path:
+        if not stays_inside(path):
             raise ValueError(f"{path!r} is not a path inside the model's folder")
         return path
 
@@ -170,16 +176,34 @@ def describe(folder: Path, path: Path) -> FileEntry:
 
 def verify(folder: Path, entry: FileEntry) -> Path:
     """Where the file lies, once its size and SHA-256 are what the manifest says; ManifestError otherwise."""
+    path = _find(folder, entry)
+    _check_digest(path, _sha256(path), entry)
+    return path
+
+
+def read_verified(folder: Path, entry: FileEntry) -> bytes:
+    """The file's bytes, read once: what was checked is what is used, whatever becomes of the file. As `verify`."""
+    path = _find(folder, entry)
+    content = path.read_bytes()
+    _check_digest(path, hashlib.sha256(content).hexdigest(), entry)
+    return content
+
+
+def _find(folder: Path, entry: FileEntry) -> Path:
     path = folder / entry.path
     if not path.is_file():
         raise ManifestError(f"{path}: no such file; the manifest lists it with {entry.bytes} bytes")
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ManifestError(f"{path}: it is a link that leaves the model's folder")
     size = path.stat().st_size
     if size != entry.bytes:
         raise ManifestError(f"{path}: it has {size} bytes; the manifest says {entry.bytes}")
-    digest = _sha256(path)
+    return path
+
+
+def _check_digest(path: Path, digest: str, entry: FileEntry) -> None:
     if digest != entry.sha256:
         raise ManifestError(f"{path}: its sha256 is {digest}; the manifest says {entry.sha256}")
-    return path
 
 
 def _sha256(path: Path) -> str:

@@ -22,6 +22,7 @@ from attendant.methods import (
     Method,
     PermutationOptions,
 )
+from attendant.traces import describe_failure
 from attendant.types import ModelRef, Outcome, Runtime
 from attendant.wire.envelope import Operation, Reply, Row
 from attendant.wire.options import read_options
@@ -77,12 +78,13 @@ Models = Mapping[tuple[str, str], ServedModel]
 
 @dataclass(frozen=True)
 class _Question:
-    """A row that waits for its model."""
+    """A row that waits for its model. `end` is the caller's; `deadline`, sooner, is explaining's."""
 
     position: int
     operation: Operation
     prepared: Any
     options: ExplainOptions
+    end: Deadline
     deadline: Deadline
 
 
@@ -101,29 +103,35 @@ def warm_up(model: ServedModel, instance: Any, lane: Lane, methods: Collection[s
 
 
 def answer_batch(
-    batch: Sequence[Entries], models: Models, read: Callable[[Any], Any], seconds: float
+    batch: Sequence[Entries],
+    models: Models,
+    read: Callable[[Any], Any],
+    seconds: float,
+    context: Any = None,
 ) -> list[bytes]:
     """A reply for each row, explanations cut short where the batch would take longer than `seconds`.
 
     Rows of one model and version share a forward pass; those that ask for explanation methods have one of their own,
     after all others. `read` finds the instance in a request; it raises AttendantError where it is not of the models'
-    kind.
+    kind. Nothing more is done for a row whose time has passed, or whose caller has gone; of that the embedded worker's
+    `context` tells, TorchServe's does not.
     """
     replies: dict[int, Reply] = {}
     waiting: dict[tuple[ServedModel, bool], list[_Question]] = defaultdict(list)
-    for position, entries in enumerate(batch):
+    callers: Sequence[Callable[[], bool]] = getattr(context, "gone", ()) or (_not_known,) * len(batch)
+    for position, (entries, gone) in enumerate(zip(batch, callers, strict=True)):
         try:
             row = Row.from_entries(entries)
             model = _find(models, row)
             if row.operation is Operation.DESCRIBE:
                 replies[position] = Reply(runtime=model.runtime)
             else:
-                question = _prepare(position, row, model, read, seconds)
+                question = _prepare(position, row, model, read, seconds, gone)
                 waiting[model, bool(question.options.methods)].append(question)
         except AttendantError as error:
             replies[position] = Reply(failure=error)
-        except Exception:
-            logger.exception("row could not be prepared")
+        except Exception as error:  # noqa: BLE001 - it is the row's alone
+            logger.error("row could not be prepared\n%s", describe_failure(error))  # noqa: TRY400 - says too much
             replies[position] = Reply(failure=internal())
     for (model, _), questions in sorted(waiting.items(), key=lambda group: group[0][1]):
         replies |= _answer(model, questions)
@@ -138,25 +146,51 @@ def _find(models: Models, row: Row) -> ServedModel:
         raise version_not_found(row.model, row.version, known) from None
 
 
+def _not_known() -> bool:
+    return False
+
+
 def _prepare(
-    position: int, row: Row, model: ServedModel, read: Callable[[Any], Any], seconds: float
+    position: int,
+    row: Row,
+    model: ServedModel,
+    read: Callable[[Any], Any],
+    seconds: float,
+    gone: Callable[[], bool],
 ) -> _Question:
     left = seconds if row.budget is None else min(row.budget, seconds)
-    if left <= 0:
-        raise deadline_exceeded("the deadline passed while the request waited for a worker")
-    deadline = Deadline(left - min(HOME_SECONDS + HOME_SHARE * left, HOME_MOST))
+    end = Deadline(left, gone=gone)
+    if end.passed:
+        raise _late()
+    deadline = Deadline(left - min(HOME_SECONDS + HOME_SHARE * left, HOME_MOST), gone=gone)
     request = decode_request(row.request)
     options = read_options(request.options) if row.operation is Operation.EXPLAIN else ATTENTION_ALONE
-    return _Question(position, row.operation, model.prepare(read(request)), options, deadline)
+    return _Question(position, row.operation, model.prepare(read(request)), options, end, deadline)
+
+
+def _late() -> AttendantError:
+    return deadline_exceeded("the deadline passed while the request waited for a worker")
 
 
 def _answer(model: ServedModel, questions: Sequence[_Question]) -> dict[int, Reply]:
+    """Those that somebody still waits for, together; the others not at all."""
+    late: dict[int, Reply] = {}
+    in_time: list[_Question] = []
+    for question in questions:
+        if question.end.passed:
+            late[question.position] = Reply(failure=_late())
+        else:
+            in_time.append(question)
+    return late | _answer_together(model, in_time) if in_time else late
+
+
+def _answer_together(model: ServedModel, questions: Sequence[_Question]) -> dict[int, Reply]:
     """Should the batch fail, each row is tried alone, so that only the row that fails is answered with a failure."""
     started = time.perf_counter()
     try:
         answers = list(zip(questions, _run(model, questions), strict=True))
-    except Exception:
-        logger.exception("a batch of %d rows failed", len(questions))
+    except Exception as error:  # noqa: BLE001 - it is the row's alone
+        logger.error("a batch of %d rows failed\n%s", len(questions), describe_failure(error))  # noqa: TRY400
         if len(questions) == 1:
             return {questions[0].position: Reply(failure=internal())}
         return {position: reply for one in questions for position, reply in _answer(model, [one]).items()}
@@ -182,11 +216,11 @@ def _reply(question: _Question, outcome: Outcome, subject: Explainable | None, r
         encode = (
             encode_explain_response if question.operation is Operation.EXPLAIN else encode_predict_response
         )
-        return Reply(response=encode(outcome, ref))
+        return Reply(response=encode(outcome, ref), weights_digest=ref.weights_digest)
     except AttendantError as error:
         return Reply(failure=error)
-    except Exception:
-        logger.exception("a row could not be answered")
+    except Exception as error:  # noqa: BLE001 - it is the row's alone
+        logger.error("a row could not be answered\n%s", describe_failure(error))  # noqa: TRY400
         return Reply(failure=internal())
 
 
@@ -198,4 +232,5 @@ def _explain(question: _Question, outcome: Outcome, subject: Explainable, ref: M
         response=encode_explain_response(outcome, ref, explained.explanations),
         explanation_seconds=time.perf_counter() - started,
         truncated=explained.truncated,
+        weights_digest=ref.weights_digest,
     )

@@ -25,8 +25,8 @@ class SarcasmHandler:
         """Open every version in the archive; a changed or missing file stops the worker here, before it serves."""
         self._models, self._seconds = open_models(context, SarcasmModel.open_served, _tweet)
 
-    def handle(self, data: Sequence[batch.Entries], _context: Any) -> list[bytes]:
-        return batch.answer_batch(data, self._models, read_tweet, self._seconds)
+    def handle(self, data: Sequence[batch.Entries], context: Any) -> list[bytes]:
+        return batch.answer_batch(data, self._models, read_tweet, self._seconds, context)
 
 
 def _tweet(_manifest: ModelManifest) -> Tweet:

@@ -29,8 +29,8 @@ class SdcHandler:
         torch.set_num_threads(1)
         self._models, self._seconds = open_models(context, SdcModel.open_served, _mosaic)
 
-    def handle(self, data: Sequence[batch.Entries], _context: Any) -> list[bytes]:
-        return batch.answer_batch(data, self._models, read_mosaic, self._seconds)
+    def handle(self, data: Sequence[batch.Entries], context: Any) -> list[bytes]:
+        return batch.answer_batch(data, self._models, read_mosaic, self._seconds, context)
 
 
 def _mosaic(manifest: ModelManifest) -> Mosaic:

@@ -6,23 +6,22 @@ that the gateway talks to both in one way, and loads the same built archive.
 
 import argparse
 import asyncio
-import importlib.util
-import inspect
-import json
 import logging
 import os
 import signal
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import grpc
-import yaml
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from attendant.manifest import ManifestError
 from attendant.torchserve.torchserve_pb2 import PredictionResponse, PredictionsRequest
+from handlers.archives import load_handler
 
 PREDICTIONS = "org.pytorch.serve.grpc.inference.InferenceAPIsService"
 MESSAGE_BYTES = 20 * 1024 * 1024  # above the gateway's own limit, which is the one that callers meet
@@ -38,16 +37,21 @@ class Handler(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """As much of TorchServe's context as handlers use."""
+    """As much of TorchServe's context as handlers use, and what TorchServe does not know.
+
+    `gone`: of each row of the batch, whether its caller has left. The handler asks while it works, from its own thread.
+    """
 
     system_properties: dict[str, str]
     model_yaml_config: dict[str, Any] = field(default_factory=dict)
+    gone: tuple[Callable[[], bool], ...] = ()
 
 
 class Batcher:
     """Hands rows to the handler in the order they came, as many at once as are waiting, up to the batch size.
 
-    The handler has one thread, as in TorchServe. A caller that went away before its row was started is skipped.
+    The handler has one thread, as in TorchServe. A caller that went away before its row was started is skipped; one
+    that goes while it is in work, the handler hears of.
     """
 
     def __init__(self, handler: Handler, context: Context) -> None:
@@ -73,29 +77,20 @@ class Batcher:
             if not batch:
                 continue
             rows = [row for row, _ in batch]
-            replies = await loop.run_in_executor(self._thread, self._handler.handle, rows, self._context)
+            context = replace(self._context, gone=tuple(future.done for _, future in batch))
+            replies = await loop.run_in_executor(self._thread, self._handler.handle, rows, context)
             for (_, future), reply in zip(batch, replies, strict=True):
                 if not future.done():
                     future.set_result(reply)
 
 
 def open_archive(archive: Path) -> tuple[Handler, Context]:
-    """The handler that the archive's manifest names, initialised, as TorchServe would do it."""
-    manifest = json.loads((archive / "MAR-INF" / "MANIFEST.json").read_text())
-    path = archive / manifest["model"]["handler"]
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    classes: list[Any] = [
-        value
-        for _, value in inspect.getmembers(module, inspect.isclass)
-        if value.__module__ == module.__name__
-    ]
-    (handler_class,) = classes
-    handler: Handler = handler_class()
-    config = yaml.safe_load((archive / manifest["model"]["configFile"]).read_text())
+    """The handler that the archive's manifest names, initialised, as TorchServe would do it.
+
+    Raises ManifestError, before anything is run, where a file is not what the archive's seal says.
+    """
+    handler: Handler
+    handler, config = load_handler(archive)
     context = Context({"model_dir": str(archive)}, config)
     handler.initialize(context)
     return handler, context
@@ -153,7 +148,10 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(serve(arguments.archive, arguments.socket))
+    try:
+        asyncio.run(serve(arguments.archive, arguments.socket))
+    except ManifestError as error:
+        sys.exit(f"attendant worker: {error}")
     # What the handler still computes nobody waits for, but Python would wait for its thread.
     logging.shutdown()
     os._exit(0)

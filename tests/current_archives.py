@@ -6,6 +6,7 @@ from pathlib import Path
 from attendant.archive import HANDLERS, build_archives
 from attendant.lanes import Lane, archive_name
 from attendant.manifest import ManifestError, read_store
+from attendant.seals import check_seal
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,6 +29,7 @@ def _is_current(built: Path) -> bool:
         for lane in Lane:
             archive = built / archive_name(manifest.archive, lane)
             try:
+                check_seal(archive)
                 served = read_store(archive)[name]
                 same_handler = (archive / handler).read_bytes() == (HANDLERS / handler).read_bytes()
             except (ManifestError, KeyError, OSError):

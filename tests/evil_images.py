@@ -96,6 +96,30 @@ def many_scans(count: int) -> bytes:
     return whole[:-2] + last * count + b"\xff\xd9"
 
 
+def pixel_bomb() -> bytes:
+    """A PNG whose pixels are followed, in the same stream, by 200 MB of zeros."""
+    pixels = (b"\0" + bytes(3 * WIDTH)) * HEIGHT
+    return png_of(
+        WIDTH,
+        HEIGHT,
+        png_chunk(b"IDAT", zlib.compress(pixels + bytes(200 << 20), 9)),
+        png_chunk(b"IEND", b""),
+    )
+
+
+def on_canvas(webp: bytes, width: int, height: int) -> bytes:
+    """A WebP in an extended container that speaks of another size."""
+    sizes = b"".join(struct.pack("<I", size - 1)[:3] for size in (width, height))
+    body = b"WEBPVP8X" + struct.pack("<I", 10) + bytes(4) + sizes + webp[12:]
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def in_frame_header(jpeg: bytes, offset: int, value: int) -> bytes:
+    """A JPEG with another byte in the header of its frame."""
+    place = jpeg.index(b"\xff\xc0") + offset
+    return jpeg[:place] + bytes([value]) + jpeg[place + 1 :]
+
+
 def with_flipped_byte(data: bytes, position: int) -> bytes:
     return data[:position] + bytes([data[position] ^ 0xFF]) + data[position + 1 :]
 
@@ -157,6 +181,7 @@ def _evil_images() -> dict[str, tuple[bytes, Refused | Accepted]]:
         "exif without sense": (encode(image, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"), Accepted()),
         # bombs that do not go off
         "text bomb": (text_bomb(), Accepted()),
+        "pixel bomb": (pixel_bomb(), Accepted()),
         "huge comment": (encode(image, "JPEG", comment=b"x" * 60_000), Accepted()),
         "icc rubbish": (encode(image, "PNG", icc_profile=b"not a profile" * 1000), Accepted()),
         # refused by the header
@@ -208,6 +233,22 @@ def _evil_images() -> dict[str, tuple[bytes, Refused | Accepted]]:
             Refused("damaged PNG", by_header=False),
         ),
         "webp of rubbish": (webp[:25] + bytes(len(webp) - 25), Refused("damaged WebP", by_header=False)),
+        "webp on a larger canvas": (on_canvas(webp, 6000, 6000), Refused("damaged WebP", by_header=False)),
+        "webp on a smaller canvas": (on_canvas(webp, 10, 10), Refused("damaged WebP", by_header=False)),
+        "webp that says it is longer": (
+            webp[:4] + b"\xff" * 4 + webp[8:],
+            Refused("truncated WebP", by_header=False),
+        ),
+        "jpeg of 12 bits": (in_frame_header(jpeg, 4, 12), Refused("damaged JPEG", by_header=False)),
+        "jpeg without colours": (in_frame_header(jpeg, 9, 0), Refused("damaged JPEG", by_header=False)),
+        "png without its palette": (
+            png_of(8, 8, png_chunk(b"IDAT", zlib.compress(bytes(72))), png_chunk(b"IEND", b""), colour=3),
+            Refused("damaged PNG", by_header=False),
+        ),
+        "png of empty chunks": (
+            png_of(WIDTH, HEIGHT, png_chunk(b"IDAT", b"") * 100_000, png_chunk(b"IEND", b"")),
+            Refused("damaged PNG", by_header=False),
+        ),
         "progressive bomb": (many_scans(1000), Refused("at most 64", by_header=False)),
     }
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import grpc
 import numpy as np
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from sample_models import MODELS
 
 from attendant.lanes import Lane
 from attendant.torchserve.management_pb2 import DescribeModelRequest, ManagementResponse
@@ -56,12 +57,15 @@ class FakeWorker:
         self.archives: list[str] = []
         self.worker_status = "READY"
         self.worker_statuses: dict[str, str] = {}  # of archives that fare otherwise
+        self.models = MODELS  # whose weights it has
         self.failure: tuple[grpc.StatusCode, str] | None = None  # how the call itself fails
         self.reply: Reply | None = None  # what it says instead of an answer
         self.gate = asyncio.Event()  # it answers while this is set
         self.gate.set()
         self.slow_gate = asyncio.Event()  # and, in the slow lane, while this is set too
         self.slow_gate.set()
+        self.slots = asyncio.Semaphore(1_000)  # rows that it works on at a time
+        self.seconds = 0.0  # for which it works on each
         self.active = 0
         self.most_active = 0
         self.cancelled = 0
@@ -119,6 +123,8 @@ class FakeWorker:
             await self.gate.wait()
             if request.model_name.endswith(f"_{Lane.SLOW}"):
                 await self.slow_gate.wait()
+            async with self.slots:
+                await asyncio.sleep(self.seconds)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
@@ -126,8 +132,14 @@ class FakeWorker:
             self.active -= 1
         if self.failure is not None:
             await context.abort(*self.failure)
-        reply = self.reply or Reply(response=self.response(row), inference_seconds=0.001)
+        reply = self.reply or Reply(
+            response=self.response(row), inference_seconds=0.001, weights_digest=self._digest(row)
+        )
         return PredictionResponse(prediction=reply.to_bytes())
+
+    def _digest(self, row: Row) -> str:
+        model = self.models.get(row.model)
+        return "" if model is None else model.versions[row.version].digest
 
     @staticmethod
     def response(row: Row) -> bytes:

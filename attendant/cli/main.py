@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from attendant.cli import analyze, evaluate, reference, reproduce, train
-from attendant.cli.archive import archive
+from attendant.cli import analyze, archive, evaluate, reference, reproduce, token, train
 from attendant.cli.connection import security
 from attendant.cli.console import Commands
 from attendant.cli.explain import explain
@@ -33,7 +32,8 @@ app.add_typer(analyze.app, name="analyze")
 app.add_typer(reference.app, name="reference")
 app.add_typer(reproduce.app, name="reproduce")
 app.command()(mosaic)
-app.command()(archive)
+app.add_typer(archive.app, name="archive")
+app.add_typer(token.app, name="token")
 
 
 def _show_version(wanted: bool) -> None:

@@ -20,7 +20,6 @@ SPREAD = 3.0  # standard deviation of the first logits
 RATE = 0.01
 DECAYS = 0.9, 0.999  # of Adam's two moments
 TINY = 1e-8  # Adam's
-STEPS_A_LOOK = 20  # between looks at the clock
 _PLACES = tuple(Modality)  # each target draws from a stream of its own, whatever else is asked for
 
 Step = Callable[[Doubles], Doubles]
@@ -136,7 +135,7 @@ def descend(gradient: Step, start: Doubles, steps: int, deadline: Deadline) -> t
         np.maximum(largest, second, out=largest)
         scale = np.sqrt(largest / (1 - DECAYS[1] ** step)) + TINY
         point -= RATE / (1 - DECAYS[0] ** step) * first / scale
-        if step % STEPS_A_LOOK == 1 and step < steps and deadline.passed:
+        if step < steps and deadline.passed:
             return point, True
     return point, False
 

@@ -113,16 +113,29 @@ class Late(Exception):  # noqa: N818 - it is no error
     """The deadline came while something was being computed that is of no use in part."""
 
 
-class Deadline:
-    """When explaining has to end, on the monotonic clock; never without `seconds`."""
+def _waits() -> bool:
+    return False
 
-    def __init__(self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+
+class Deadline:
+    """When work has to end: after `seconds` on the monotonic clock, never without them; or once its caller is `gone`.
+
+    Explainers look at it at least every 50 ms or so, on a core of their own.
+    """
+
+    def __init__(
+        self,
+        seconds: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        gone: Callable[[], bool] = _waits,
+    ) -> None:
         self._clock = clock
         self._at = None if seconds is None else clock() + seconds
+        self._gone = gone
 
     @property
     def passed(self) -> bool:
-        return self._at is not None and self._clock() >= self._at
+        return self._gone() or (self._at is not None and self._clock() >= self._at)
 
     def check(self) -> None:
         """Raises Late once it has passed."""

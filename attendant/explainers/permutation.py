@@ -21,7 +21,8 @@ from attendant.types import Modality
 ENUMERATED = 5_040  # 7!: so many permutations are cheaper to go through than to explain a standard error
 BLOCKS = 8  # a variance between fewer is not worth much
 LARGEST_ERROR = 0.5  # the standard deviation of what lies in [0, 1] is at most that (Popoviciu 1935)
-_ROWS = 1_000  # of weights at a time: 0.8 MB of 196 regions; the deadline is looked at in between
+_ROWS = 1_000  # of weights at a time: 0.8 MB of 196 regions; the tolerance is looked at in between
+_LOOK = 150  # permutations that are answered at a time, between which the deadline may come: up to 30 ms
 _PLACES = (*Modality, None)  # each vector draws from a stream of its own, whatever else is asked for
 
 
@@ -34,8 +35,9 @@ def permutation(subject: Explainable, options: PermutationOptions, deadline: Dea
     is from the variance between independent blocks or permutations, the interval Student's t, clipped to [0, 1]. Of one
     permutation the error is unknown: LARGEST_ERROR and the interval (0, 1) are told.
 
-    A tolerance is looked at every thousand permutations or so, from BLOCKS blocks on, and does not stop an enumeration;
-    the deadline as often, so each vector has some permutations. An enumeration that it cuts is a random sample.
+    A tolerance is looked at every thousand permutations or so, from BLOCKS blocks on, and does not stop an enumeration.
+    The deadline is looked at more often; each vector has some permutations. An enumeration that it cuts is a random
+    sample.
     INVALID_INPUT for a target that the instance lacks.
     """
     targets = choose_targets(subject, options.targets, "options.permutation.targets")
@@ -91,7 +93,7 @@ def _measure(
     answers = np.empty((0, len(own)))
     precise = False
     for weights in chunks:
-        answers = np.concatenate((answers, vector.answer(weights)))
+        answers = np.concatenate((answers, *_answer(vector, weights, deadline)))
         error = _standard_error(np.abs(answers[:, subject.tracked] - own[subject.tracked]), vector.unit)
         enough = not vector.exhaustive and len(answers) >= BLOCKS * vector.unit
         precise = enough and error < options.tolerance
@@ -116,6 +118,15 @@ def _measure(
         impact_without_identity=impact * count / (count - 1) if exhaustive and count > 1 else None,
         truncated=count < vector.wanted and not precise,
     )
+
+
+def _answer(vector: _Vector, weights: Floats, deadline: Deadline) -> Iterator[Doubles]:
+    """Some units at a time, at least one, until the deadline."""
+    step = max(_LOOK // vector.unit, 1) * vector.unit
+    for start in range(0, len(weights), step):
+        yield vector.answer(weights[start : start + step])
+        if deadline.passed:
+            return
 
 
 def _enumerate(vector: _Vector, rng: np.random.Generator) -> Iterator[Floats]:

@@ -9,7 +9,7 @@ import torch
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Tag, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from attendant.manifest import ManifestError, VersionManifest, first_problem, verify
+from attendant.manifest import ManifestError, VersionManifest, first_problem, read_verified
 from attendant.models.fcam import Fcam, FcamConfig, ImageNetworks, VectorNetworks, build_fcam
 from attendant.models.focus_maps import Mechanism
 from attendant.models.store import file_of, fill
@@ -53,9 +53,10 @@ class _ConfigFile:
 
 def load_fcam_config(folder: Path, version: VersionManifest) -> SdcConfig:
     """The version's config.json; a ManifestError names the file and the key."""
-    path = verify(folder, file_of(version, "config"))
+    entry = file_of(version, "config")
+    path, content = folder / entry.path, read_verified(folder, entry)
     try:
-        values = TypeAdapter(_ConfigFile).validate_json(path.read_bytes())
+        values = TypeAdapter(_ConfigFile).validate_json(content)
         fields = {name: value for name, value in vars(values).items() if name in FcamConfig.__annotations__}
         return SdcConfig(FcamConfig(**fields), values.focus_risk)
     except ValidationError as error:

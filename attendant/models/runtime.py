@@ -17,6 +17,8 @@ from threadpoolctl import threadpool_limits
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
+from attendant.manifest import FileEntry, read_verified
+from attendant.model_files import check_graph
 from attendant.types import Runtime
 
 DEVICE_VARIABLE = "ATTENDANT_DEVICE"
@@ -74,8 +76,18 @@ def still_blas() -> None:
     threadpool_limits(1, user_api="blas")
 
 
-def open_session(path: Path, threads: int | None = None, device: str | None = None) -> Session:
-    """Load an ONNX file, verified by the caller, with `threads` to an operator (all cores unless told otherwise).
+def open_verified(folder: Path, entry: FileEntry) -> Session:
+    """`open_session` for a graph of a model folder, which raises ManifestError where it is not the one of the manifest.
+
+    ONNX Runtime is given the bytes that were checked, not the file.
+    """
+    content = read_verified(folder, entry)
+    check_graph(folder / entry.path, content)
+    return open_session(content)
+
+
+def open_session(graph: Path | bytes, threads: int | None = None, device: str | None = None) -> Session:
+    """Load an ONNX graph of our own making, with `threads` to an operator (all cores unless told otherwise).
 
     `device` is `choose_device()` unless told otherwise. Where CUDA is asked for and not obtained, one line in the
     log says so and the CPU is used.
@@ -91,7 +103,7 @@ def open_session(path: Path, threads: int | None = None, device: str | None = No
     )  # idle threads leave the cores alone
     # 8-bit sums must not overflow; with VNNI they cannot, and the slower way round would be taken all the same
     options.add_session_config_entry("session.x64quantprecision", "0" if _has_vnni() else "1")
-    session = Session(onnxruntime.InferenceSession(path, options, providers=_providers(device)), threads)
+    session = Session(onnxruntime.InferenceSession(graph, options, providers=_providers(device)), threads)
     if session.runtime.device != device:
         _say_not_obtained(device, session.provider)
     return session

@@ -16,7 +16,7 @@ from attendant.models.engines import Engine, Floats, FusionInput, FusionOutput, 
 from attendant.models.explained import ExplainedTweet, Explaining
 from attendant.models.pixels import resize
 from attendant.models.prepared import PreparedTweet, attention_of, standing_warnings
-from attendant.models.runtime import open_session
+from attendant.models.runtime import open_verified
 from attendant.models.store import file_of, load_config, load_encoder, load_hfm, load_typical
 from attendant.models.tail import Tail
 from attendant.text import Vocabulary, tokenise
@@ -68,8 +68,8 @@ class SarcasmModel:
         manifest = read_manifest(folder)
         entry = manifest.version_or_default(version)
         engine = OnnxEngine(
-            open_session(verify(folder, file_of(entry, "encoder_onnx"))),
-            open_session(verify(folder, file_of(entry, "hfm_onnx"))),
+            open_verified(folder, file_of(entry, "encoder_onnx")),
+            open_verified(folder, file_of(entry, "hfm_onnx")),
             load_config(folder, entry).hfm.region_width,
         )
         return cls(manifest, version, folder, engine)

@@ -17,7 +17,7 @@ from attendant.models.explained_mosaic import ExplainedMosaic
 from attendant.models.fcam import Fcam, FcamConfig
 from attendant.models.fcam_engines import FcamAnswers, FcamEngine, OnnxFcamEngine, TorchFcamEngine
 from attendant.models.fcam_store import load_fcam, load_fcam_config
-from attendant.models.runtime import open_session, still_blas
+from attendant.models.runtime import open_verified, still_blas
 from attendant.models.segments import Floats, PreparedMosaic, decode_mosaic
 from attendant.models.store import file_of
 from attendant.statistics.divergences import entropy
@@ -67,7 +67,7 @@ class SdcModel:
         """From a built archive's model folder, on ONNX Runtime."""
         manifest = read_manifest(folder)
         entry = manifest.version_or_default(version)
-        engine = OnnxFcamEngine(open_session(verify(folder, file_of(entry, "fcam_onnx"))))
+        engine = OnnxFcamEngine(open_verified(folder, file_of(entry, "fcam_onnx")))
         return cls(manifest, version, folder, engine)
 
     @classmethod

@@ -13,17 +13,17 @@ import torch
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
-from attendant.manifest import FileEntry, ManifestError, VersionManifest, first_problem, verify
+from attendant.manifest import FileEntry, ManifestError, VersionManifest, first_problem, read_verified
+from attendant.model_files import check_weights
 from attendant.models.encoders import CompactConfig, EncoderConfig, PaperEncoder, read_config
 from attendant.models.hfm import HfmConfig, HierarchicalFusion, build_hfm
 from attendant.models.rounded import RoundedEncoder
 from attendant.types import MODALITIES, Modality, Typical
 
 TYPICAL = "typical"  # the role of the file that tells what the training set's elements look like
-HEADER_LIMIT = 1 << 20  # bytes; ours take some 10 kB
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -48,9 +48,10 @@ class _ConfigFile:
 
 def load_config(folder: Path, version: VersionManifest) -> ModelConfig:
     """The version's config.json; a ManifestError names the file and the key."""
-    path = verify(folder, file_of(version, "config"))
+    entry = file_of(version, "config")
+    path, content = folder / entry.path, read_verified(folder, entry)
     try:
-        values = TypeAdapter(_ConfigFile).validate_json(path.read_bytes())
+        values = TypeAdapter(_ConfigFile).validate_json(content)
         encoder = read_config(values.encoder)
     except ValidationError as error:
         raise ManifestError(f"{path}: {first_problem(error)}") from None
@@ -120,15 +121,13 @@ def save_typical(path: Path, typical: Mapping[Modality, Typical]) -> None:
 
 def load_weights(folder: Path, entry: FileEntry) -> dict[str, Tensor]:
     """The tensors of a verified safetensors file, floats as float32; ManifestError for any other file."""
-    if not entry.path.endswith(".safetensors"):
-        raise ManifestError(f"{folder / entry.path}: weights are read from .safetensors files only")
-    path = verify(folder, entry)
-    with path.open("rb") as file:
-        header = int.from_bytes(file.read(8), "little")
-    if header > HEADER_LIMIT:
-        raise ManifestError(f"{path}: its header has {header} bytes; at most {HEADER_LIMIT} are read")
+    path = folder / entry.path
+    if path.suffix != ".safetensors":
+        raise ManifestError(f"{path}: weights are read from .safetensors files only")
+    content = read_verified(folder, entry)
+    check_weights(path, content)
     try:
-        tensors = load_file(path)
+        tensors = load(content)
     except SafetensorError as error:
         raise ManifestError(f"{path}: not a safetensors file: {error}") from None
     return {

@@ -30,7 +30,7 @@ class _CacheStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CacheStat
     CACHE_STATUS_MISS: _CacheStatus.ValueType  # 1
     """Computed now and kept."""
     CACHE_STATUS_HIT: _CacheStatus.ValueType  # 2
-    """Computed earlier for the same model, version, options and input."""
+    """Computed for another request, earlier or at the same time, for the same model, version, options and input."""
     CACHE_STATUS_BYPASS: _CacheStatus.ValueType  # 3
     """Computed now, neither looked up nor kept."""
     CACHE_STATUS_REFRESHED: _CacheStatus.ValueType  # 4
@@ -44,7 +44,7 @@ CACHE_STATUS_UNSPECIFIED: CacheStatus.ValueType  # 0
 CACHE_STATUS_MISS: CacheStatus.ValueType  # 1
 """Computed now and kept."""
 CACHE_STATUS_HIT: CacheStatus.ValueType  # 2
-"""Computed earlier for the same model, version, options and input."""
+"""Computed for another request, earlier or at the same time, for the same model, version, options and input."""
 CACHE_STATUS_BYPASS: CacheStatus.ValueType  # 3
 """Computed now, neither looked up nor kept."""
 CACHE_STATUS_REFRESHED: CacheStatus.ValueType  # 4

@@ -60,7 +60,8 @@ class Row:
 class Reply:
     """A worker's answer to one row: exactly one of `response`, `failure` and `runtime`.
 
-    `truncated`: the deadline cut the response's explanation short, so that it is nothing to keep.
+    `truncated`: the deadline cut the response's explanation short, so that it is nothing to keep. `weights_digest` is
+    that of the version that answered.
     """
 
     response: bytes | None = None
@@ -69,12 +70,14 @@ class Reply:
     inference_seconds: float = 0.0
     explanation_seconds: float = 0.0
     truncated: bool = False
+    weights_digest: str = ""
 
     def to_bytes(self) -> bytes:
         message = worker_pb2.Reply(
             inference_seconds=self.inference_seconds,
             explanation_seconds=self.explanation_seconds,
             truncated=self.truncated,
+            weights_digest=self.weights_digest,
         )
         if self.response is not None:
             message.response = self.response
@@ -103,6 +106,7 @@ class Reply:
             inference_seconds=message.inference_seconds,
             explanation_seconds=message.explanation_seconds,
             truncated=message.truncated,
+            weights_digest=message.weights_digest,
         )
 
 

@@ -1,33 +1,13 @@
-"""Explanations that were computed before. The key names everything that changes the answer."""
+"""Explanations in this process's memory, in front of the shared ones or instead of them."""
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Protocol
 
-from attendant.methods import ExplainOptions
-from attendant.v1 import instance_pb2
-from attendant.wire.options import encode_options
-
-SCHEMA = "attendant.v1/1"  # raised whenever the same key would mean another answer
 ENTRY_OVERHEAD = 256  # bytes of key and bookkeeping, about
 
 
-class Cache(Protocol):
-    """Bytes by key. Neither call raises: a cache that does not work is a cache that does not have it."""
-
-    async def get(self, key: str) -> bytes | None: ...
-
-    async def set(self, key: str, value: bytes) -> None: ...
-
-    @property
-    def size(self) -> int:
-        """Bytes held in this process."""
-        ...
-
-
 class LruCache:
-    """In this process: at most `capacity` bytes, the least recently used go first; none is older than `ttl` seconds."""
+    """At most `capacity` bytes, the least recently used go first; none is kept beyond `ttl` seconds of its age."""
 
     def __init__(self, capacity: int, ttl: float, clock: Callable[[], float]) -> None:
         self._capacity = capacity
@@ -38,9 +18,10 @@ class LruCache:
 
     @property
     def size(self) -> int:
+        """Bytes held."""
         return self._size
 
-    async def get(self, key: str) -> bytes | None:
+    def get(self, key: str) -> bytes | None:
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -51,12 +32,13 @@ class LruCache:
         self._entries.move_to_end(key)
         return value
 
-    async def set(self, key: str, value: bytes) -> None:
+    def set(self, key: str, value: bytes, age: float = 0.0) -> None:
+        """`age`: the seconds since it was computed, elsewhere."""
         if key in self._entries:
             self._drop(key)
-        if len(value) + ENTRY_OVERHEAD > self._capacity:
+        if len(value) + ENTRY_OVERHEAD > self._capacity or age >= self._ttl:
             return
-        self._entries[key] = (self._clock() + self._ttl, value)
+        self._entries[key] = (self._clock() + self._ttl - age, value)
         self._size += len(value) + ENTRY_OVERHEAD
         while self._size > self._capacity:
             self._drop(next(iter(self._entries)))
@@ -64,28 +46,3 @@ class LruCache:
     def _drop(self, key: str) -> None:
         _, value = self._entries.pop(key)
         self._size -= len(value) + ENTRY_OVERHEAD
-
-
-def explanation_key(
-    model: str,
-    version: str,
-    weights_digest: str,
-    instance: instance_pb2.Instance,
-    options: ExplainOptions,
-) -> str:
-    """SHA-256 (hexadecimal) over the schema, the model, its weights, the input and the options.
-
-    Every part is preceded by its length, so that no two different lists of parts are the same bytes.
-    """
-    digest = hashlib.sha256()
-    for part in (
-        SCHEMA.encode(),
-        model.encode(),
-        version.encode(),
-        weights_digest.encode(),
-        instance.SerializeToString(deterministic=True),
-        encode_options(options).SerializeToString(deterministic=True),
-    ):
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.hexdigest()

@@ -5,10 +5,12 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from attendant.images import MAX_IMAGE_BYTES, MAX_PIXELS
+from services.gateway.admission import ARCHIVE_LIMITS
+from services.gateway.lanes import Work
 
 PREFIX = "ATTENDANT_"
 MESSAGE_BYTES = 16 * 1024 * 1024
@@ -45,6 +47,23 @@ class GatewaySettings(BaseSettings):
     grpc_port: Port = Field(50051, description="port that gRPC listens on; 0 takes a free one")
     http_host: str = Field("127.0.0.1", description="address that HTTP listens on")
     http_port: Port = Field(8000, description="port that HTTP listens on; 0 takes a free one")
+    operations_port: Port | None = Field(
+        None, description="a port beside it for /healthz, /readyz and /metrics alone, never encrypted"
+    )
+
+    tls_certificate: Path | None = Field(
+        None, description="who the gateway is, PEM; both protocols then encrypt"
+    )
+    tls_key: Path | None = Field(None, description="the certificate's private key, PEM")
+    tls_client_roots: Path | None = Field(
+        None, description="authorities, PEM; clients then have to show a certificate of theirs"
+    )
+    tokens: Path | None = Field(
+        None, description="file of bearer tokens; whoever asks then needs one of them"
+    )
+    tokens_without_tls: bool = Field(
+        False, description="take tokens unencrypted from other machines, where something in front encrypts"
+    )
 
     backend: Literal["torchserve", "embedded"] = Field(
         "torchserve",
@@ -66,21 +85,33 @@ class GatewaySettings(BaseSettings):
         MAX_PIXELS, le=MAX_PIXELS, description="largest image, width times height"
     )
     max_text_bytes: Bytes = Field(16_384, le=MESSAGE_BYTES, description="longest text, in UTF-8")
-    max_in_flight: Annotated[int, Field(ge=1)] = Field(
-        64, description="requests of one model with the backend at a time; below TorchServe's jobQueueSize"
+    max_in_flight: Annotated[int, Field(ge=1, le=ARCHIVE_LIMITS[Work.PREDICT])] = Field(
+        64, description="predictions of one model with the backend at a time"
+    )
+    max_explain_in_flight: Annotated[int, Field(ge=1, le=ARCHIVE_LIMITS[Work.EXPLAIN])] = Field(
+        32, description="the same for explanations that are ready at once, by the predictions' worker"
     )
     # One after another at about 1 s each: behind more, the client's default of 10 s would pass in the queue.
-    max_slow_in_flight: Annotated[int, Field(ge=1)] = Field(
+    max_slow_in_flight: Annotated[int, Field(ge=1, le=ARCHIVE_LIMITS[Work.SLOW])] = Field(
         8, description="the same for explanations that take their time, which a worker of their own computes"
+    )
+    hedge: bool = Field(
+        False, description="ask a second worker what the first does not answer; where there are several"
     )
     stream_window: Annotated[int, Field(ge=1, le=1024)] = Field(
         16, description="items of one ExplainStream in work at a time"
     )
 
     cache_bytes: Annotated[int, Field(ge=0)] = Field(
-        64 * 1024 * 1024, description="size of the cache of explanations; 0 turns it off"
+        64 * 1024 * 1024, description="explanations kept in the gateway's own memory; 0: none"
     )
     cache_ttl_seconds: Seconds = Field(3600.0, description="how long an explanation is kept")
+    redis_url: SecretStr | None = Field(
+        None, description="Redis or Valkey, where gateways share explanations"
+    )
+    redis_seconds: Seconds = Field(
+        0.05, le=1.0, description="longest that a request waits for Redis; then it goes on without"
+    )
 
     default_deadline_seconds: Seconds = Field(30.0, description="time for a request that brings no deadline")
     drain_seconds: Seconds = Field(20.0, description="time for what is in flight when the gateway is stopped")

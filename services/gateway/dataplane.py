@@ -2,8 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -13,10 +15,12 @@ from attendant.types import CacheStatus, Timing
 from attendant.wire.envelope import Reply
 from attendant.wire.requests import CacheMode
 from attendant.wire.responses import encode_models, finish_explain_response, finish_predict_response
+from services.gateway.access import may_use
 from services.gateway.admission import Admission
 from services.gateway.backends.base import Backend
-from services.gateway.cache import Cache, explanation_key
-from services.gateway.lanes import lane_of
+from services.gateway.explanations import Answer, Explanations, Found
+from services.gateway.keys import explanation_key
+from services.gateway.lanes import work_of
 from services.gateway.metrics import Metrics
 from services.gateway.observer import Observation, Observer
 from services.gateway.readiness import Readiness
@@ -26,28 +30,13 @@ log = structlog.get_logger()
 
 MARGIN = 0.01  # seconds of the client's time kept back for the way home
 
-_COMPUTED = {
-    CacheMode.USE: CacheStatus.MISS,
-    CacheMode.REFRESH: CacheStatus.REFRESHED,
-    CacheMode.BYPASS: CacheStatus.BYPASS,
-}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A worker's response, not yet finished, and how long it took: `queue` is what the worker does not account for."""
-
-    response: bytes
-    timing: Timing
-    truncated: bool = False  # by the deadline
-
 
 @dataclass(frozen=True)
 class DataPlane:
     """Answers requests. Each method raises AttendantError; `budget` is the caller's time left in seconds, if any."""
 
     validator: Validator
-    cache: Cache
+    explanations: Explanations
     admission: Admission
     backend: Backend
     readiness: Readiness
@@ -71,15 +60,7 @@ class DataPlane:
         with self.observer.request("ExplainStream" if bulk else "Explain") as observed:
             deadline = None if bulk and budget is None else self._deadline(budget)
             question = self.validator.explain(request, observed)
-            key = _key(question)
-            status = _COMPUTED[question.cache_mode]
-            answer = await self._look_up(key) if question.cache_mode is CacheMode.USE else None
-            if answer is not None:
-                status = CacheStatus.HIT
-            else:
-                answer = await self._ask(question, deadline, bulk=bulk)
-                if question.cache_mode is not CacheMode.BYPASS and not answer.truncated:
-                    await self.cache.set(key, answer.response)
+            answer, status = await self._explain(question, deadline, bulk=bulk)
             self.metrics.cache_requests.labels(status.value).inc()
             return finish_explain_response(
                 answer.response, self._finished(answer.timing, observed), question.request_id, status
@@ -89,30 +70,35 @@ class DataPlane:
         """A ListModelsResponse."""
         with self.observer.request("ListModels") as observed:
             observed.model = ""
-            return encode_models(self.readiness.descriptions())
+            return encode_models(tuple(m for m in self.readiness.descriptions() if may_use(m.name)))
 
     def _deadline(self, budget: float | None) -> float:
         return self.clock() + (self.default_budget if budget is None else budget - MARGIN)
 
-    async def _look_up(self, key: str) -> Answer | None:
-        response = await self.cache.get(key)
-        return None if response is None else Answer(response, Timing())
+    async def _explain(self, question: Question, deadline: float | None, *, bulk: bool) -> Found:
+        """The answer, computed now or not, as the question's cache mode has it."""
+        compute = partial(self._ask, question, deadline, bulk=bulk)
+        if question.cache_mode is CacheMode.BYPASS:
+            return await compute(), CacheStatus.BYPASS
+        find = self.explanations.find
+        if question.cache_mode is CacheMode.REFRESH:
+            find = self.explanations.refresh
+        async with self._until(deadline):
+            return await find(_key(question), compute, flight="bulk" if bulk else "single")
 
     async def _ask(self, question: Question, deadline: float | None, *, bulk: bool = False) -> Answer:
-        """The backend's answer, once its lane has a slot; work whose deadline has passed is not begun.
+        """The backend's answer, once its kind of work has a slot; work whose deadline has passed is not begun.
 
         Without a deadline the wait for the slot does not count, and the default time begins with the work.
         """
-        name, lane = question.model.name, lane_of(question.options)
+        model, work = question.model, work_of(question.operation, question.options)
+        if not bulk:
+            self.admission.check(model, work)
         admit = self.admission.bulk_slot if bulk else self.admission.slot
-        left = None if deadline is None else max(0.0, deadline - self.clock())
-        try:
-            async with asyncio.timeout(left), admit(name, lane):
-                with self.metrics.in_flight.labels(name, lane).track_inprogress():
-                    until = self._deadline(None) if deadline is None else deadline
-                    return await self._call(question, lane, until)
-        except TimeoutError:
-            raise deadline_exceeded("the deadline passed before the model answered") from None
+        async with self._until(deadline), admit(model, work):
+            with self.metrics.in_flight.labels(model.name, work).track_inprogress():
+                until = self._deadline(None) if deadline is None else deadline
+                return await self._call(question, work.lane, until)
 
     async def _call(self, question: Question, lane: Lane, deadline: float) -> Answer:
         started = self.clock()
@@ -125,7 +111,16 @@ class DataPlane:
         except AttendantError as error:
             self.metrics.backend_failures.labels(error.reason.value).inc()
             raise
-        return _answer(reply, self.clock() - started)
+        return _answer(reply, question.version.digest, self.clock() - started)
+
+    @asynccontextmanager
+    async def _until(self, deadline: float | None) -> AsyncIterator[None]:
+        left = None if deadline is None else max(0.0, deadline - self.clock())
+        try:
+            async with asyncio.timeout(left):
+                yield
+        except TimeoutError:
+            raise deadline_exceeded("the deadline passed before the model answered") from None
 
     def _finished(self, timing: Timing, observed: Observation) -> Timing:
         return Timing(timing.queue, timing.inference, timing.explanation, self.observer.elapsed(observed))
@@ -141,7 +136,7 @@ def _key(question: Question) -> str:
     )
 
 
-def _answer(reply: Reply, seconds: float) -> Answer:
+def _answer(reply: Reply, weights_digest: str, seconds: float) -> Answer:
     """Raises the reply's failure, where it is one; what broke inside a worker is told to the log alone."""
     if reply.failure is not None and reply.failure.reason is not Reason.INTERNAL:
         raise reply.failure
@@ -150,4 +145,4 @@ def _answer(reply: Reply, seconds: float) -> Answer:
         raise internal()
     queue = max(0.0, seconds - reply.inference_seconds - reply.explanation_seconds)
     timing = Timing(queue, reply.inference_seconds, reply.explanation_seconds)
-    return Answer(reply.response, timing, reply.truncated)
+    return Answer(reply.response, timing, not reply.truncated and reply.weights_digest == weights_digest)

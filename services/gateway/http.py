@@ -1,6 +1,8 @@
 """HTTP: the same calls as JSON, what operators need, and the page that says how to call it."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
 from functools import cache
 
 from google.protobuf.message import Message
@@ -14,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as ASGIMessage
 
-from attendant.errors import AttendantError, Reason, internal, invalid
+from attendant.errors import AttendantError, Reason, deadline_exceeded, internal, invalid
 from attendant.v1.service_pb2 import (
     ExplainRequest,
     ExplainResponse,
@@ -22,48 +24,79 @@ from attendant.v1.service_pb2 import (
     PredictRequest,
     PredictResponse,
 )
+from services.gateway.access import Access
 from services.gateway.closing import Closing
 from services.gateway.dataplane import DataPlane
+from services.gateway.door import HttpDoor
 from services.gateway.openapi import specification
 from services.gateway.page import PAGE_POLICY, render_page
-from services.gateway.statuses import CODES, to_status
+from services.gateway.refusals import Refusals
+from services.gateway.statuses import HEADERS, JSON, to_response
 from services.gateway.transcoding import read_json, write_json
 
-JSON = "application/json"
-HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+# Of a refused request's body, what is still taken in and thrown away before the answer, and for how long.
+DISCARDED_BYTES = 16 * 1024 * 1024
+DISCARD_SECONDS = 1.0
 
-Call = Callable[[bytes, float | None], Awaitable[bytes]]
+Call = Callable[[bytes, float | None], Coroutine[None, None, bytes]]
 
 
 class Http:
-    """The application over a data plane. `max_message_bytes` bounds the message; its JSON may be a third longer."""
+    """The application over a data plane. `max_message_bytes` bounds the message; its JSON may be a third longer.
 
-    def __init__(self, data_plane: DataPlane, max_message_bytes: int, closing: Closing) -> None:
+    A request has the data plane's default time, from the end of its head to its answer.
+    """
+
+    def __init__(
+        self,
+        data_plane: DataPlane,
+        max_message_bytes: int,
+        closing: Closing,
+        access: Access,
+        refusals: Refusals,
+    ) -> None:
         self._data_plane = data_plane
         self._closing = closing
+        self._access = access
+        self._refusals = refusals
         self._max_message_bytes = max_message_bytes
         self._max_body_bytes = max_message_bytes * 4 // 3 + 64 * 1024
 
     def app(self) -> Starlette:
-        routes = [
-            Route("/v1/models", self.list_models, methods=["GET"]),
-            Route("/v1/models/{model}:predict", self.predict, methods=["POST"]),
-            Route("/v1/models/{model}:explain", self.explain, methods=["POST"]),
+        """Everything."""
+        return self._app(
+            [
+                Route("/v1/models", self.list_models, methods=["GET"]),
+                Route("/v1/models/{model}:predict", self.predict, methods=["POST"]),
+                Route("/v1/models/{model}:explain", self.explain, methods=["POST"]),
+                *self._operations(),
+                Route("/openapi.json", self.openapi, methods=["GET"]),
+                Route("/docs", self.docs, methods=["GET"]),
+                Route("/", self.root, methods=["GET"]),
+            ],
+            Middleware(HttpDoor, access=self._access, refusals=self._refusals),
+        )
+
+    def operations(self) -> Starlette:
+        """For the port that probes and Prometheus reach without a certificate."""
+        return self._app(self._operations())
+
+    def _operations(self) -> list[Route]:
+        return [
             Route("/metrics", self.metrics, methods=["GET"]),
             Route("/healthz", self.healthz, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
-            Route("/openapi.json", self.openapi, methods=["GET"]),
-            Route("/docs", self.docs, methods=["GET"]),
-            Route("/", self.root, methods=["GET"]),
         ]
+
+    def _app(self, routes: list[Route], *middleware: Middleware) -> Starlette:
         return Starlette(
             routes=routes,
             exception_handlers={
                 AttendantError: _failed,
-                HTTPException: _not_found,
+                HTTPException: self._no_such_call,
                 Exception: _unexpected,
             },
-            middleware=[Middleware(_SayGoodbye, closing=self._closing)],
+            middleware=[Middleware(_SayGoodbye, closing=self._closing), *middleware],
         )
 
     async def predict(self, request: Request) -> Response:
@@ -104,17 +137,30 @@ class Http:
     async def _answer(
         self, request: Request, question: PredictRequest | ExplainRequest, answer: Message, call: Call
     ) -> Response:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._data_plane.default_budget
         try:
-            body = await self._body(request)
+            with self._refusals.noted("http"):
+                await self._read(request, question)
+            answer.ParseFromString(
+                await _while_connected(request, call(question.SerializeToString(), end - loop.time()))
+            )
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
+        return _message(answer)
+
+    async def _read(self, request: Request, question: PredictRequest | ExplainRequest) -> None:
+        seconds = self._data_plane.default_budget
+        try:
+            async with asyncio.timeout(seconds):
+                body = await self._body(request)
+        except TimeoutError:
+            raise deadline_exceeded(f"the request's body did not arrive within {seconds:g} s") from None
         read_json(body, question)
         model = request.path_params["model"]
         if question.model not in ("", model):
             raise invalid("model", f"it is {question.model[:64]!r}, but the path names {model[:64]!r}")
         question.model = model
-        answer.ParseFromString(await call(question.SerializeToString(), None))
-        return _message(answer)
 
     async def _body(self, request: Request) -> bytes:
         """Never holds more than the limit, whatever the request claims or sends."""
@@ -128,21 +174,81 @@ class Http:
                 )
         return bytes(body)
 
+    async def _no_such_call(self, request: Request, error: Exception) -> Response:
+        """A path that is not there, or a verb that it does not take."""
+        if not isinstance(error, HTTPException):
+            raise TypeError(error)
+        verbs = sorted((error.headers or {}).get("Allow", "").replace(",", " ").split())
+        refused = f"there is no {request.method} {request.url.path}"
+        if verbs:
+            failure = AttendantError(f"{refused}; it takes {', '.join(verbs)}", Reason.VERB_NOT_ALLOWED)
+        else:
+            failure = AttendantError(f"{refused}; /docs lists the calls", Reason.PATH_NOT_FOUND)
+        self._refusals.note("http", failure.reason)
+        response = to_response(failure)
+        if verbs:
+            response.headers["Allow"] = ", ".join(verbs)
+        return response
+
 
 class _SayGoodbye:
-    """During a drain every answer tells the client that it is the connection's last."""
+    """Tells the client of a connection's last answer: during a drain, and where the request's body stays unread."""
 
     def __init__(self, app: ASGIApp, closing: Closing) -> None:
         self._app = app
         self._closing = closing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        unread = any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in scope["headers"]
+        )
+
+        async def receive_noting() -> ASGIMessage:
+            nonlocal unread
+            message = await receive()
+            unread = unread and message.get("more_body", False)
+            return message
+
+        async def discard() -> None:
+            """A body that is on its way: closed in its face, the connection would lose the answer."""
+            if any(name == b"expect" for name, _ in scope["headers"]):
+                return  # the client waits to be asked for it
+            left = DISCARDED_BYTES
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DISCARD_SECONDS):
+                    while unread and left > 0:
+                        left -= len((await receive_noting()).get("body", b""))
+
         async def send_last(message: ASGIMessage) -> None:
-            if self._closing.begun and message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            if message["type"] == "http.response.start":
+                await discard()
+                if self._closing.begun or unread:
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)
 
-        await self._app(scope, receive, send_last)
+        await self._app(scope, receive_noting, send_last)
+
+
+async def _while_connected(request: Request, call: Coroutine[None, None, bytes]) -> bytes:
+    """What the call gives; it is cancelled when the client goes away. Raises ClientDisconnect then."""
+    asking = asyncio.create_task(call)
+    leaving = asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait((asking, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not asking.done():
+            raise ClientDisconnect
+        return asking.result()
+    finally:
+        asking.cancel()
+        leaving.cancel()
+        await asyncio.wait((asking, leaving))
+
+
+async def _left(request: Request) -> None:
+    """Until the client has gone; the body has been read, so nothing else is to come."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _message(message: Message, code: int = 200) -> Response:
@@ -152,20 +258,12 @@ def _message(message: Message, code: int = 200) -> Response:
 async def _failed(_request: Request, error: Exception) -> Response:
     if not isinstance(error, AttendantError):
         raise TypeError(error)
-    headers = dict(HEADERS)
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(max(1, round(error.retry_after)))
-    return Response(write_json(to_status(error), whole=False), CODES[error.reason].http, headers, JSON)
+    return to_response(error)
 
 
-async def _not_found(request: Request, _error: Exception) -> Response:
-    message = f"there is no {request.method} {request.url.path}; /docs lists the calls"
-    return await _failed(request, AttendantError(message, Reason.PATH_NOT_FOUND))
-
-
-async def _unexpected(request: Request, _error: Exception) -> Response:
+async def _unexpected(_request: Request, _error: Exception) -> Response:
     """The error itself goes on to the server, which logs it."""
-    return await _failed(request, internal())
+    return to_response(internal())
 
 
 @cache

@@ -1,7 +1,10 @@
-"""Which lane answers a question."""
+"""What kind of work a question is, and which lane does it."""
+
+from enum import StrEnum
 
 from attendant.lanes import Lane
 from attendant.methods import ExplainOptions, Method
+from attendant.wire.envelope import Operation
 
 # They run the part of a model behind its attention alone.
 FAST_METHODS = frozenset({Method.PERMUTATION, Method.ERASURE, Method.BOX_ALIGNMENT})
@@ -9,9 +12,24 @@ FAST_METHODS = frozenset({Method.PERMUTATION, Method.ERASURE, Method.BOX_ALIGNME
 FAST_SAMPLES = 100
 
 
-def lane_of(options: ExplainOptions) -> Lane:
-    """The slow one for what could hold up predictions."""
-    return Lane.FAST if FAST_METHODS.issuperset(options.methods) and _few_samples(options) else Lane.SLOW
+class Work(StrEnum):
+    """Kinds of work, of which none takes another's place. Predictions and quick explanations share the fast lane."""
+
+    PREDICT = "predict"
+    EXPLAIN = "explain"
+    SLOW = "slow"
+
+    @property
+    def lane(self) -> Lane:
+        """Whose worker does it."""
+        return Lane.SLOW if self is Work.SLOW else Lane.FAST
+
+
+def work_of(operation: Operation, options: ExplainOptions) -> Work:
+    """Slow is what could hold up predictions."""
+    if operation is Operation.PREDICT:
+        return Work.PREDICT
+    return Work.EXPLAIN if FAST_METHODS.issuperset(options.methods) and _few_samples(options) else Work.SLOW
 
 
 def _few_samples(options: ExplainOptions) -> bool:

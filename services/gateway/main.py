@@ -4,43 +4,63 @@ python -m services.gateway
 """
 
 import asyncio
+import gc
 import signal
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from attendant.errors import Reason
 from attendant.lanes import Lane, archive_name
 from attendant.manifest import ManifestError, ModelManifest, read_store
+from attendant.seals import Seen, check_seal, check_weights
+from services.gateway.access import read_access
 from services.gateway.admission import Admission
 from services.gateway.backends.base import Backend
 from services.gateway.backends.embedded import EmbeddedBackend
+from services.gateway.backends.hedging import HedgingBackend
 from services.gateway.backends.torchserve import TorchServeBackend
 from services.gateway.cache import LruCache
 from services.gateway.closing import Closing
 from services.gateway.config import ConfigError, GatewaySettings, read_settings
 from services.gateway.dataplane import DataPlane
+from services.gateway.door import GrpcDoor
+from services.gateway.explanations import Explanations
 from services.gateway.health import Health
 from services.gateway.http import Http
+from services.gateway.http_server import HttpServer
 from services.gateway.instances import Limits
-from services.gateway.logs import configure_logs
+from services.gateway.lanes import Work
+from services.gateway.logs import configure_logs, log_failure
 from services.gateway.metrics import Metrics
 from services.gateway.observer import Observer
 from services.gateway.readiness import Readiness
+from services.gateway.redis_cache import RedisCache
+from services.gateway.redis_connection import connect
+from services.gateway.refusals import Refusals
 from services.gateway.server import Listeners, PortTakenError, Server
 from services.gateway.servicer import Servicer
+from services.gateway.tls import read_tls
 from services.gateway.validation import Validator
 
 
 def build_server(settings: GatewaySettings, models: Mapping[str, ModelManifest], backend: Backend) -> Server:
     """A whole gateway; nothing of it is shared with another one."""
     metrics = Metrics(CollectorRegistry())
+    if settings.hedge:
+        archives = {archive_name(model.archive, Lane.FAST) for model in models.values()}
+        backend = HedgingBackend(backend, archives, metrics)
     health = Health(models)
     readiness = Readiness(models, backend, health, metrics)
-    cache = LruCache(settings.cache_bytes, settings.cache_ttl_seconds, time.monotonic)
-    metrics.watch_cache(lambda: cache.size)
+    explanations = Explanations(
+        LruCache(settings.cache_bytes, settings.cache_ttl_seconds, time.monotonic),
+        _build_redis_cache(settings, metrics),
+        metrics,
+    )
     limits = Limits(
         message_bytes=settings.max_message_bytes,
         image_bytes=settings.max_image_bytes,
@@ -49,8 +69,14 @@ def build_server(settings: GatewaySettings, models: Mapping[str, ModelManifest],
     )
     data_plane = DataPlane(
         validator=Validator(models, limits),
-        cache=cache,
-        admission=Admission({Lane.FAST: settings.max_in_flight, Lane.SLOW: settings.max_slow_in_flight}),
+        explanations=explanations,
+        admission=Admission(
+            {
+                Work.PREDICT: settings.max_in_flight,
+                Work.EXPLAIN: settings.max_explain_in_flight,
+                Work.SLOW: settings.max_slow_in_flight,
+            }
+        ),
         backend=backend,
         readiness=readiness,
         observer=Observer(metrics),
@@ -58,22 +84,51 @@ def build_server(settings: GatewaySettings, models: Mapping[str, ModelManifest],
         default_budget=settings.default_deadline_seconds,
     )
     closing = Closing()
+    refusals = Refusals(metrics)
+    access, tls = read_access(settings), read_tls(settings)
+    http = Http(data_plane, settings.max_message_bytes, closing, access, refusals)
+    bad_head = partial(refusals.note, "http", Reason.INVALID_INPUT)
     return Server(
-        servicer=Servicer(data_plane, settings.stream_window, closing),
-        app=Http(data_plane, settings.max_message_bytes, closing).app(),
+        servicer=Servicer(data_plane, settings.stream_window, closing, access, refusals),
+        http=HttpServer(http.app(), tls, settings.drain_seconds, bad_head),
+        operations=HttpServer(http.operations(), None, settings.drain_seconds, bad_head),
+        door=GrpcDoor(access, refusals),
+        tls=tls,
+        renewables=[access] if tls is None else [access, tls],
         health=health,
         readiness=readiness,
         backend=backend,
-        listeners=Listeners(settings.grpc_host, settings.grpc_port, settings.http_host, settings.http_port),
+        listeners=Listeners(
+            settings.grpc_host,
+            settings.grpc_port,
+            settings.http_host,
+            settings.http_port,
+            settings.operations_port,
+        ),
         max_message_bytes=settings.max_message_bytes,
         poll_seconds=settings.poll_seconds,
         drain_seconds=settings.drain_seconds,
         closing=closing,
+        explanations=explanations,
     )
 
 
+def _build_redis_cache(settings: GatewaySettings, metrics: Metrics) -> RedisCache | None:
+    """None where no Redis is named."""
+    if settings.redis_url is None:
+        return None
+    try:
+        client = connect(settings.redis_url.get_secret_value(), settings.redis_seconds)
+    except ValueError as error:
+        raise ConfigError(f"ATTENDANT_REDIS_URL: {error}") from None
+    return RedisCache(client, ttl=settings.cache_ttl_seconds, seconds=settings.redis_seconds, metrics=metrics)
+
+
 def build_backend(settings: GatewaySettings, models: Mapping[str, ModelManifest]) -> Backend:
-    """The backend that the settings name; raises ConfigError where its archives are not built."""
+    """The backend that the settings name; raises ConfigError where its archives are not built.
+
+    And ManifestError where they are not as they were built, or not of these models.
+    """
     if settings.backend == "torchserve":
         return TorchServeBackend(settings.torchserve_address, settings.torchserve_management_address)
     names = {archive_name(model.archive, lane) for model in models.values() for lane in Lane}
@@ -81,7 +136,17 @@ def build_backend(settings: GatewaySettings, models: Mapping[str, ModelManifest]
     for folder in archives.values():
         if not (folder / "MAR-INF" / "MANIFEST.json").is_file():
             raise ConfigError(f"ATTENDANT_ARCHIVES: there is no archive {folder}; `make archive` builds it")
+    _check_archives(archives, models)
     return EmbeddedBackend(archives)
+
+
+def _check_archives(archives: Mapping[str, Path], models: Mapping[str, ModelManifest]) -> None:
+    seen: Seen = {}
+    for folder in archives.values():
+        check_seal(folder, seen)
+    for model in models.values():
+        for lane in Lane:
+            check_weights(archives[archive_name(model.archive, lane)], model)
 
 
 async def serve(settings: GatewaySettings) -> None:
@@ -89,11 +154,19 @@ async def serve(settings: GatewaySettings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    asyncio.get_running_loop().set_exception_handler(log_failure)
     models = read_store(settings.model_store)
     server = build_server(settings, models, build_backend(settings, models))
     await server.start()
+    _settle_memory()
     await stop.wait()
     await server.drain()
+
+
+def _settle_memory() -> None:
+    """What is there now stays: going through it in search of garbage would hold up every request for 50 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 def main() -> None:

@@ -1,11 +1,14 @@
 """What Prometheus is told. Label values are bounded: a model that is not served is called "unknown"."""
 
+import asyncio
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 UNKNOWN_MODEL = "unknown"
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+CACHE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
+AGE_BUCKETS = (1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800)
 
 
 class Metrics:
@@ -20,6 +23,12 @@ class Metrics:
             ["method", "model", "code"],
             registry=registry,
         )
+        self.started = Counter(
+            "attendant_requests_started",
+            "Requests that arrived, answered or not yet.",
+            ["method"],
+            registry=registry,
+        )
         self.seconds = Histogram(
             "attendant_request_seconds",
             "From a request's arrival to its answer.",
@@ -27,8 +36,21 @@ class Metrics:
             buckets=BUCKETS,
             registry=registry,
         )
+        self.refused = Counter(
+            "attendant_refused",
+            "Requests and items of streams that were refused before they became requests: by protocol and reason.",
+            ["protocol", "reason"],
+            registry=registry,
+        )
         self.in_flight = Gauge(
-            "attendant_in_flight", "Requests that the backend has now.", ["model", "lane"], registry=registry
+            "attendant_in_flight", "Requests that the backend has now.", ["model", "work"], registry=registry
+        )
+        self.hedges = Counter(
+            "attendant_hedges",
+            "Second calls for what a worker did not answer: won, lost (the first was sooner), failed (as the first),"
+            " cancelled (nobody waited any more), refused (over the budget, so none was made).",
+            ["outcome"],
+            registry=registry,
         )
         self.model_ready = Gauge(
             "attendant_model_ready",
@@ -45,9 +67,61 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.cache_hits = Counter(
+            "attendant_cache_hits",
+            "Explanations that were not computed for the request, by where they came from: memory, redis, or flight"
+            " (another request that asked for the same at the same time).",
+            ["source"],
+            registry=registry,
+        )
+        self.cache_errors = Counter(
+            "attendant_cache_errors",
+            "What went wrong with the shared cache: unavailable, refused (full, read-only), corrupt, dropped (too many"
+            " entries on their way).",
+            ["kind"],
+            registry=registry,
+        )
+        self.cache_seconds = Histogram(
+            "attendant_cache_seconds",
+            "Round trips to the shared cache.",
+            ["operation"],
+            buckets=CACHE_BUCKETS,
+            registry=registry,
+        )
+        self.cache_age = Histogram(
+            "attendant_cache_age_seconds",
+            "Age of the explanations found in the shared cache.",
+            buckets=AGE_BUCKETS,
+            registry=registry,
+        )
+        self.cache_read_bytes = Counter(
+            "attendant_cache_read_bytes", "Bytes read from the shared cache.", registry=registry
+        )
+        self.cache_written_bytes = Counter(
+            "attendant_cache_written_bytes", "Bytes written to the shared cache.", registry=registry
+        )
+        self._tasks = Gauge(
+            "attendant_tasks", "Asyncio tasks alive: what is in work, and a few.", registry=registry
+        )
+        self._tasks.set_function(_count_tasks)
         self._cache_bytes = Gauge(
             "attendant_cache_bytes", "Bytes of explanations held in this process.", registry=registry
+        )
+        self._cache_breaker = Gauge(
+            "attendant_cache_breaker_open",
+            "1 while the shared cache is not asked because it did not answer.",
+            registry=registry,
         )
 
     def watch_cache(self, size: Callable[[], int]) -> None:
         self._cache_bytes.set_function(size)
+
+    def watch_breaker(self, is_open: Callable[[], bool]) -> None:
+        self._cache_breaker.set_function(is_open)
+
+
+def _count_tasks() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:  # nobody serves
+        return 0

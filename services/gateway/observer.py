@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import structlog
 
@@ -30,8 +31,11 @@ class Observer:
     """Watches requests from arrival to answer. Whatever leaves it is an AttendantError or a cancellation."""
 
     def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._metrics = metrics
         self._clock = clock
+        # A refusal in a flood costs little more than finding these; label values are bounded.
+        self._started = cache(metrics.started.labels)
+        self._requests = cache(metrics.requests.labels)
+        self._seconds = cache(metrics.seconds.labels)
 
     def elapsed(self, observation: Observation) -> float:
         """Seconds since the request arrived."""
@@ -41,6 +45,7 @@ class Observer:
     def request(self, method: str) -> Iterator[Observation]:
         """One request of `method`; an exception that nobody foresaw becomes INTERNAL, with its trace in the log."""
         observation = Observation(self._clock())
+        self._started(method).inc()
         code = "OK"
         try:
             yield observation
@@ -56,8 +61,8 @@ class Observer:
             log.exception("unexpected failure", method=method, request_id=observation.request_id)
             raise self._named(internal(), observation) from error
         finally:
-            self._metrics.requests.labels(method, observation.model, code).inc()
-            self._metrics.seconds.labels(method, observation.model).observe(self.elapsed(observation))
+            self._requests(method, observation.model, code).inc()
+            self._seconds(method, observation.model).observe(self.elapsed(observation))
 
     def _explain(self, error: AttendantError, method: str, observation: Observation) -> None:
         self._named(error, observation)

@@ -3,26 +3,46 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
 import structlog
-import uvicorn
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from starlette.applications import Starlette
 
 from services.gateway.backends.base import Backend
 from services.gateway.closing import Closing
+from services.gateway.door import GrpcDoor
+from services.gateway.explanations import Explanations
 from services.gateway.health import Health
+from services.gateway.http_server import HttpServer
+from services.gateway.parsing import Parsing
 from services.gateway.readiness import Readiness
+from services.gateway.renewal import Renewable, keep_renewing
 from services.gateway.servicer import SERVICE, Servicer
+from services.gateway.tls import Tls
 
 log = structlog.get_logger()
 
 HARD_LIMIT = 4  # gRPC itself refuses messages this many times too large, without saying which field
 PAUSE_SECONDS = 0.05  # longer than a message needs from the network to Python, and to the client
+# What a stranger on the network may cost: bytes are per message or connection, times in ms.
+STREAMS = 1024  # calls of one connection at a time; those beyond wait in the client
+LIMITS = (
+    ("grpc.max_concurrent_streams", STREAMS),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.absolute_max_metadata_size", 16 * 1024),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    # A connection without calls is closed; one that has lasted is exchanged, so that a renewed certificate counts.
+    ("grpc.max_connection_idle_ms", 10 * 60_000),
+    ("grpc.max_connection_age_ms", 60 * 60_000),
+    # Whether the client is still there, and how often it may ask the same of us.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 2),
+)
 STREAM_SHARE = 0.8  # of the drain; then streams are told to end, so that they can answer what they have read
 
 
@@ -32,30 +52,27 @@ class PortTakenError(Exception):
 
 @dataclass(frozen=True)
 class Listeners:
-    """Where to listen; port 0 takes a free one."""
+    """Where to listen; port 0 takes a free one. The operations port is on HTTP's host."""
 
     grpc_host: str
     grpc_port: int
     http_host: str
     http_port: int
-
-
-class _HttpServer(uvicorn.Server):
-    """uvicorn without its signal handlers: the gateway drains both servers."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    operations_port: int | None = None
 
 
 class Server:
-    """`closing` is shared with the servicer and the HTTP application."""
+    """`closing` is shared with the servicer and the HTTP application; `operations` ends last."""
 
     def __init__(  # noqa: PLR0913 - the parts of a gateway
         self,
         *,
         servicer: Servicer,
-        app: Starlette,
+        http: HttpServer,
+        operations: HttpServer,
+        door: GrpcDoor,
+        tls: Tls | None,
+        renewables: Sequence[Renewable],
         health: Health,
         readiness: Readiness,
         backend: Backend,
@@ -64,7 +81,9 @@ class Server:
         poll_seconds: float,
         drain_seconds: float,
         closing: Closing,
+        explanations: Explanations,
     ) -> None:
+        self._explanations = explanations
         self._servicer = servicer
         self._health = health
         self._readiness = readiness
@@ -74,40 +93,49 @@ class Server:
         self._poll_seconds = poll_seconds
         self._drain_seconds = drain_seconds
         self._closing = closing
-        self._http = _HttpServer(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                timeout_graceful_shutdown=round(drain_seconds) or 1,
-            )
-        )
-        self._tasks: list[asyncio.Task[None]] = []
+        self._http = http
+        self._operations = operations
+        self._operating: asyncio.Task[None] | None = None
+        self._door = door
+        self._tls = tls
+        self._renewables = renewables
         self.grpc_address = ""
         self.http_address = ""
+        self.operations_address = ""
 
     async def start(self) -> None:
-        """Listen on both ports and begin asking the backend; raises PortTakenError."""
-        listeners = self._listeners
-        http_socket = _bind(listeners.http_host, listeners.http_port)
-        # gRPC says why it cannot bind only on standard error; a socket of our own says it properly.
-        with contextlib.closing(_bind(listeners.grpc_host, listeners.grpc_port)):
-            pass
-        self._grpc = self._grpc_server()
-        try:
-            port = self._grpc.add_insecure_port(_join(listeners.grpc_host, listeners.grpc_port))
-        except RuntimeError as error:
-            http_socket.close()
-            raise PortTakenError(_taken(listeners.grpc_host, listeners.grpc_port)) from error
-        self.grpc_address = _join(listeners.grpc_host, port)
-        self.http_address = _join(listeners.http_host, http_socket.getsockname()[1])
+        """Listen on every port and begin asking the backend; raises PortTakenError."""
+        host = self._listeners.http_host
+        with contextlib.ExitStack() as opened:
+            http_socket = opened.enter_context(_bind(host, self._listeners.http_port))
+            operations_socket = None
+            if self._listeners.operations_port is not None:
+                operations_socket = opened.enter_context(_bind(host, self._listeners.operations_port))
+            self._grpc, port = self._bind_grpc()
+            opened.pop_all()
+        self.grpc_address = _join(self._listeners.grpc_host, port)
+        self.http_address = _join(host, http_socket.getsockname()[1])
+        if operations_socket is not None:
+            self.operations_address = _join(host, operations_socket.getsockname()[1])
         await self._backend.start()
         await self._grpc.start()
+        if operations_socket is not None:
+            self._operating = asyncio.create_task(self._operations.serve([operations_socket]))
         self._serving = asyncio.create_task(self._http.serve([http_socket]))
-        self._polling = asyncio.create_task(self._readiness.run(self._poll_seconds))
-        log.info("gateway listens", grpc=self.grpc_address, http=self.http_address)
+        # A drain may follow at once, and needs what it has started.
+        while not (self._http.started or self._serving.done()):  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.001)
+        self._in_background = {
+            asyncio.create_task(self._readiness.run(self._poll_seconds)),
+            asyncio.create_task(keep_renewing(self._renewables)),
+        }
+        log.info(
+            "gateway listens",
+            grpc=self.grpc_address,
+            http=self.http_address,
+            operations=self.operations_address,
+            tls=self._tls is not None,
+        )
 
     async def drain(self) -> None:
         """Take nothing new, finish what was taken within the time allowed, then end the backend."""
@@ -121,9 +149,14 @@ class Server:
         self._http.should_exit = True
         await asyncio.gather(stopping, self._serving)
         streams.cancel()
-        self._polling.cancel()
-        await asyncio.wait({self._polling})
+        for task in self._in_background:
+            task.cancel()
+        await asyncio.wait(self._in_background)
         await self._backend.close()
+        await self._explanations.close()
+        if self._operating is not None:
+            self._operations.should_exit = True
+            await self._operating
         log.info("gateway closed")
 
     async def _say_goodbye(self) -> asyncio.Task[None]:
@@ -142,13 +175,29 @@ class Server:
         self._closing.answering.set()
         return stopping
 
+    def _bind_grpc(self) -> tuple[grpc.aio.Server, int]:
+        """The server, not yet started, and its port."""
+        host, port = self._listeners.grpc_host, self._listeners.grpc_port
+        # gRPC says why it cannot bind only on standard error; a socket of our own says it properly.
+        with _bind(host, port):
+            pass
+        server = self._grpc_server()
+        try:
+            if self._tls is None:
+                return server, server.add_insecure_port(_join(host, port))
+            return server, server.add_secure_port(_join(host, port), self._tls.grpc_credentials())
+        except RuntimeError as error:
+            raise PortTakenError(_taken(host, port)) from error
+
     def _grpc_server(self) -> grpc.aio.Server:
         server = grpc.aio.server(
+            interceptors=(self._door, Parsing()),
             options=(
+                *LIMITS,
                 ("grpc.so_reuseport", 0),  # else two gateways share a port in silence
                 ("grpc.max_receive_message_length", HARD_LIMIT * self._max_message_bytes),
                 ("grpc.max_send_message_length", -1),
-            )
+            ),
         )
         server.add_generic_rpc_handlers((self._servicer.handlers(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

@@ -6,8 +6,10 @@ import grpc
 
 from attendant.errors import AttendantError
 from attendant.v1 import service_pb2
+from services.gateway.access import Access
 from services.gateway.closing import Closing
 from services.gateway.dataplane import DataPlane
+from services.gateway.refusals import Refusals
 from services.gateway.statuses import abort
 from services.gateway.stream import explain_stream
 
@@ -17,12 +19,16 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class Servicer:
-    """`window` items of a stream are in work at a time."""
+    """`window` items of a stream are in work at a time, each when its caller's rate lets it through."""
 
-    def __init__(self, data_plane: DataPlane, window: int, closing: Closing) -> None:
+    def __init__(
+        self, data_plane: DataPlane, window: int, closing: Closing, access: Access, refusals: Refusals
+    ) -> None:
         self._data_plane = data_plane
         self._window = window
         self._closing = closing
+        self._access = access
+        self._refusals = refusals
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """For a server: bytes in, bytes out."""
@@ -50,8 +56,10 @@ class Servicer:
             item = await context.read()
             return item if isinstance(item, bytes) else None  # grpc.aio.EOF
 
-        def explain(request: bytes) -> Awaitable[bytes]:
-            return self._data_plane.explain(request, context.time_remaining(), bulk=True)
+        async def explain(request: bytes) -> bytes:
+            with self._refusals.noted("grpc"):
+                await self._access.next_item(self._closing.ending)
+            return await self._data_plane.explain(request, context.time_remaining(), bulk=True)
 
         try:
             async for response in explain_stream(read, explain, self._window, self._closing.ending):

@@ -1,5 +1,6 @@
 """The one table from a domain error to what a caller sees, over gRPC and over HTTP. No other place builds a status."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -7,11 +8,16 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
+from starlette.responses import Response
 
 from attendant.errors import AttendantError, Reason, Violation
+from services.gateway.transcoding import write_json
 
 DOMAIN = "attendant.v1"
 DETAILS_KEY = "grpc-status-details-bin"
+
+JSON = "application/json"
+HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}  # of every answer over HTTP
 
 # A status travels in HTTP/2 trailers, of which many clients take no more than 8 KiB.
 MESSAGE_BYTES = 500
@@ -32,11 +38,14 @@ CODES: Mapping[Reason, Codes] = {
     Reason.MODEL_NOT_FOUND: Codes(grpc.StatusCode.NOT_FOUND, 404),
     Reason.VERSION_NOT_FOUND: Codes(grpc.StatusCode.NOT_FOUND, 404),
     Reason.PATH_NOT_FOUND: Codes(grpc.StatusCode.NOT_FOUND, 404),
+    Reason.VERB_NOT_ALLOWED: Codes(grpc.StatusCode.UNIMPLEMENTED, 405),
     Reason.METHOD_NOT_AVAILABLE: Codes(grpc.StatusCode.UNIMPLEMENTED, 501),
     Reason.OVERLOADED: Codes(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
+    Reason.RATE_LIMITED: Codes(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     Reason.BACKEND_UNAVAILABLE: Codes(grpc.StatusCode.UNAVAILABLE, 503),
     Reason.DEADLINE_EXCEEDED: Codes(grpc.StatusCode.DEADLINE_EXCEEDED, 504),
     Reason.UNAUTHENTICATED: Codes(grpc.StatusCode.UNAUTHENTICATED, 401),
+    Reason.FORBIDDEN: Codes(grpc.StatusCode.PERMISSION_DENIED, 403),
     Reason.INTERNAL: Codes(grpc.StatusCode.INTERNAL, 500),
 }
 
@@ -50,7 +59,7 @@ def to_status(error: AttendantError) -> Status:
         status.details.add().Pack(BadRequest(field_violations=_field_violations(error.violations)))
     if error.retry_after is not None:
         delay = Duration()
-        delay.FromMilliseconds(round(error.retry_after * 1000))
+        delay.FromMilliseconds(math.ceil(error.retry_after * 1000))
         status.details.add().Pack(RetryInfo(retry_delay=delay))
     return status
 
@@ -63,10 +72,22 @@ async def abort(context: grpc.aio.ServicerContext[bytes, bytes], error: Attendan
     )
 
 
+def to_response(error: AttendantError) -> Response:
+    """The same for HTTP: the status as JSON under its code."""
+    response = Response(write_json(to_status(error), whole=False), CODES[error.reason].http, HEADERS, JSON)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    if error.reason is Reason.UNAUTHENTICATED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
 def shorten(text: str, limit: int) -> str:
-    """The text in at most `limit` bytes of UTF-8."""
+    """The text in at most `limit` bytes of UTF-8; half a surrogate pair, which JSON can hold, becomes a "?"."""
     encoded = text.encode(errors="replace")
-    return text if len(encoded) <= limit else encoded[: limit - 3].decode(errors="ignore") + "…"
+    if len(encoded) <= limit:
+        return encoded.decode()
+    return encoded[: limit - 3].decode(errors="ignore") + "…"
 
 
 def _field_violations(violations: tuple[Violation, ...]) -> Iterator[BadRequest.FieldViolation]:

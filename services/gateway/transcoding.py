@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -14,6 +15,7 @@ from attendant.errors import Violation, invalid, refusal
 from attendant.v1.service_pb2 import ExplainRequest, PredictRequest
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+_UNICODE = re.compile(r"[^\ud800-\udfff]*")
 
 
 def read_json(body: bytes, message: PredictRequest | ExplainRequest) -> None:
@@ -22,7 +24,7 @@ def read_json(body: bytes, message: PredictRequest | ExplainRequest) -> None:
     Raises AttendantError(INVALID_INPUT) that names the field.
     """
     try:
-        data = json.loads(body, parse_constant=_refuse_constant)
+        data = json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise invalid("request", f"the body is not JSON: {error}") from None
     if not isinstance(data, dict):
@@ -31,9 +33,9 @@ def read_json(body: bytes, message: PredictRequest | ExplainRequest) -> None:
     if foreign:
         raise refusal(foreign)
     try:
-        json_format.ParseDict(data, message)
-    except (json_format.ParseError, ValueError) as error:
-        problems = tuple(_problems(data, message.DESCRIPTOR, "")) or (Violation("request", _cause(error)),)
+        _fill(message, data)
+    except ValueError as error:
+        problems = tuple(_problems(data, message.DESCRIPTOR, "")) or (Violation("request", str(error)),)
         raise refusal(problems) from None
 
 
@@ -42,6 +44,17 @@ def write_json(message: Message, *, whole: bool = True) -> bytes:
     return json_format.MessageToJson(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=whole, indent=None
     ).encode()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers differ in which of two equal keys they believe, so what another one checked is not what is read here."""
+    data = dict(pairs)
+    if not all(key and _UNICODE.fullmatch(key) for key in data):
+        raise invalid("request", "a key is empty or has half of a surrogate pair; no field is named so")
+    if len(data) < len(pairs):
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise invalid(twice, "the key stands more than once in one object")
+    return data
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -94,9 +107,9 @@ def _value_problems(value: Any, field: FieldDescriptor, owner: Descriptor, path:
     if field.message_type is None:
         holder = GetMessageClass(owner)()
         try:
-            json_format.ParseDict({field.name: value}, holder)
-        except (json_format.ParseError, ValueError) as error:
-            yield Violation(place, _cause(error))
+            _fill(holder, {field.name: value})
+        except ValueError as error:
+            yield Violation(place, str(error))
     elif not field.is_repeated:
         yield from _problems(value, field.message_type, place + ".")
     elif isinstance(value, list):
@@ -104,6 +117,16 @@ def _value_problems(value: Any, field: FieldDescriptor, owner: Descriptor, path:
             yield from _problems(item, field.message_type, f"{place}[{index}].")
     else:
         yield Violation(place, "it must be a list")
+
+
+def _fill(message: Message, data: dict[str, Any]) -> None:
+    """json_format's ParseDict; whatever breaks in it, on 1e999 or half a surrogate pair, is a ValueError."""
+    try:
+        json_format.ParseDict(data, message)
+    except (json_format.ParseError, ValueError) as error:
+        raise ValueError(_cause(error)) from None
+    except Exception as error:
+        raise ValueError("it cannot be read") from error
 
 
 def _cause(error: Exception) -> str:

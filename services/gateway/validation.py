@@ -23,6 +23,7 @@ from attendant.wire.enums import MODALITY_TO_WIRE
 from attendant.wire.envelope import Operation, Row
 from attendant.wire.options import read_options
 from attendant.wire.requests import ATTENTION_ALONE, CacheMode
+from services.gateway.access import check_model, may_use
 from services.gateway.instances import Limits, instance_violations
 from services.gateway.observer import Observation
 
@@ -124,10 +125,11 @@ class Validator:
         if len(message.request_id.encode()) <= REQUEST_ID_BYTES:
             observed.request_id = message.request_id or uuid.uuid4().hex
         if not message.model:
-            raise invalid("model", f"name one of: {', '.join(self._models)}")
+            raise invalid("model", f"name one of: {', '.join(filter(may_use, self._models))}")
+        check_model(message.model)  # first: whoever may not use it is not told whether it exists
         model = self._models.get(message.model)
         if model is None:
-            raise model_not_found(message.model, tuple(self._models))
+            raise model_not_found(message.model, tuple(filter(may_use, self._models)))
         observed.model = model.name
         return model, model.version_or_default(message.version)
 

@@ -12,7 +12,10 @@ from services.stack.proc import Process, family, identify, kill
 
 @dataclass(frozen=True)
 class Program:
-    """What to start, by its path. Its output goes to `log`; after SIGTERM it has `grace` seconds to end."""
+    """What to start, by its path. Its output goes to `log`; after SIGTERM it has `grace` seconds to end.
+
+    The stack ends with a vital program; another one is started again.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -20,6 +23,7 @@ class Program:
     folder: Path
     log: Path
     grace: float
+    vital: bool = True
 
 
 class Child:

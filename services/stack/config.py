@@ -19,6 +19,7 @@ class StackSettings(BaseSettings):
 
     folder: Path = Path(".run")  # logs and state
     metrics_address: str = "127.0.0.1:8082"  # where TorchServe's own Prometheus page is
+    valkey: bool = True  # where no Redis is named, a Valkey is started for the explanations that are kept
     start_seconds: float = Field(default=120.0, gt=0)  # until it must be ready
 
     @field_validator("metrics_address")
@@ -55,6 +56,10 @@ def read(backend: str = "") -> Settings:
     ):
         if port == 0:
             raise ConfigError(f"{variable}=0: the stack has to know its ports; give one from 1 to 65535")
+    if gateway.tls_certificate is not None and not gateway.operations_port:
+        raise ConfigError(
+            "ATTENDANT_OPERATIONS_PORT: with TLS the stack needs one, to ask whether the gateway is ready"
+        )
     for variable, address in (
         ("ATTENDANT_TORCHSERVE_ADDRESS", gateway.torchserve_address),
         ("ATTENDANT_TORCHSERVE_MANAGEMENT_ADDRESS", gateway.torchserve_management_address),

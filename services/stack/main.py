@@ -11,14 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from attendant.channels import DEFAULT_ADDRESS
+from attendant.manifest import ManifestError
+from attendant.seals import check_archives
 from services.stack import ports, state
 from services.stack.children import Program
 from services.stack.config import Settings, split_address
 from services.stack.gateway import gateway
-from services.stack.health import HealthProbe
+from services.stack.health import build_probe
 from services.stack.proc import Process, identify, wait_gone
 from services.stack.supervisor import Supervisor
 from services.stack.torchserve import find_archives, torchserve
+from services.stack.valkey import socket_path, valkey
 
 Say = Callable[[str], None]
 _END_SECONDS = 30.0  # for all that follows the gateway's drain
@@ -38,7 +41,7 @@ def run(settings: Settings, say: Say) -> int:
     with lock:
         if state.clear_leftovers(folder):
             say("ended what a killed stack had left running")
-        find_archives(settings.gateway.archives)
+        _check_archives(settings)
         taken = ports.find_taken(endpoints(settings))
         if taken:
             raise StackError(taken)
@@ -49,6 +52,16 @@ def run(settings: Settings, say: Say) -> int:
         finally:
             state.remove(folder)
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _check_archives(settings: Settings) -> None:
+    """TorchServe loads what lies in its folders; an embedded backend checks for itself."""
+    find_archives(settings.gateway.archives)
+    if settings.gateway.backend == "torchserve":
+        try:
+            check_archives(settings.gateway.archives)
+        except ManifestError as error:
+            raise StackError(str(error)) from None
 
 
 def stop(settings: Settings, say: Say) -> int:
@@ -79,7 +92,7 @@ def status(settings: Settings, say: Say) -> int:
     if running is None or not running.supervisor.is_alive():
         say("the stack is not running")
         return 1
-    ready = HealthProbe(*split_address(running.grpc))()
+    ready = build_probe(settings.gateway, *split_address(running.grpc))()
     say(
         f"{'ready' if ready else 'not ready'} ({running.backend}), gRPC {running.grpc}, HTTP http://{running.http}"
     )
@@ -90,10 +103,13 @@ def status(settings: Settings, say: Say) -> int:
 
 def endpoints(settings: Settings) -> tuple[ports.Endpoint, ...]:
     """Everything that the stack listens on."""
-    found = (
+    found: tuple[ports.Endpoint, ...] = (
         ports.Endpoint(settings.gateway.grpc_host, settings.gateway.grpc_port, "ATTENDANT_GRPC_PORT"),
         ports.Endpoint(settings.gateway.http_host, settings.gateway.http_port, "ATTENDANT_HTTP_PORT"),
     )
+    if settings.gateway.operations_port is not None:
+        operations = (settings.gateway.http_host, settings.gateway.operations_port)
+        found += (ports.Endpoint(*operations, "ATTENDANT_OPERATIONS_PORT"),)
     if settings.gateway.backend == "embedded":
         return found
     return (
@@ -110,19 +126,22 @@ def _endpoint(address: str, variable: str) -> ports.Endpoint:
 
 
 def _run(settings: Settings, folder: Path, scratch: Path, say: Say) -> int:
-    probe = HealthProbe(settings.gateway.grpc_host, settings.gateway.grpc_port)
+    probe = build_probe(settings.gateway, settings.gateway.grpc_host, settings.gateway.grpc_port)
     supervisor = Supervisor(
-        _programs(settings, folder / "logs", scratch), probe, settings.stack.start_seconds, say
+        _programs(settings, folder / "logs", scratch, say),
+        probe,
+        settings.stack.start_seconds,
+        say,
+        lambda: state.write(folder, _state(settings, supervisor, scratch)),
     )
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: supervisor.ask_to_stop())
     say(
-        f"starting {' and '.join(program.name for program in supervisor.programs)} (logs in {_short(folder)}/logs)"
+        f"starting {', '.join(program.name for program in supervisor.programs)} (logs in {_short(folder)}/logs)"
     )
     began = time.monotonic()
     try:
         supervisor.start()
-        state.write(folder, _state(settings, supervisor, scratch))
         if supervisor.wait_until_ready():
             _greet(settings, time.monotonic() - began, say)
             supervisor.watch()
@@ -133,12 +152,25 @@ def _run(settings: Settings, folder: Path, scratch: Path, say: Say) -> int:
         say("stopped")
 
 
-def _programs(settings: Settings, logs: Path, scratch: Path) -> tuple[Program, ...]:
-    """In the order in which they end: the gateway finishes what it accepted while TorchServe still answers it."""
-    front = gateway(settings, scratch, logs / "gateway.log")
+def _programs(settings: Settings, logs: Path, scratch: Path, say: Say) -> tuple[Program, ...]:
+    """In the order in which they end: the gateway finishes what it accepted while the others still answer it."""
+    cache = _cache(settings, logs, scratch, say)
+    redis_url = f"unix://{socket_path(scratch)}" if cache else ""
+    front = gateway(settings, scratch, logs / "gateway.log", redis_url)
     if settings.gateway.backend == "embedded":
-        return (front,)
-    return front, torchserve(settings, scratch, logs / "torchserve.log")
+        return (front, *cache)
+    return front, torchserve(settings, scratch, logs / "torchserve.log"), *cache
+
+
+def _cache(settings: Settings, logs: Path, scratch: Path, say: Say) -> tuple[Program, ...]:
+    """Valkey, unless there is a Redis already, or none is wanted."""
+    if settings.gateway.redis_url is not None or not settings.stack.valkey:
+        return ()
+    try:
+        return (valkey(scratch, logs / "valkey.log"),)
+    except (ModuleNotFoundError, FileNotFoundError) as error:
+        say(f"without a shared cache: {error}")
+        return ()
 
 
 def _state(settings: Settings, supervisor: Supervisor, scratch: Path) -> state.State:
@@ -161,7 +193,8 @@ def _myself() -> Process:
 def _greet(settings: Settings, seconds: float, say: Say) -> None:
     say(f"ready after {seconds:.1f} s ({settings.gateway.backend})")
     say(f"  gRPC  {settings.gateway.grpc_host}:{settings.gateway.grpc_port}")
-    say(f"  HTTP  http://{settings.gateway.http_host}:{settings.gateway.http_port}")
+    scheme = "http" if settings.gateway.tls_certificate is None else "https"
+    say(f"  HTTP  {scheme}://{settings.gateway.http_host}:{settings.gateway.http_port}")
     say("Try, in another terminal:")
     say(f"  {_command_to_try(settings)}")
     say("Ctrl-C here, or `make stop`, ends it.")

@@ -1,8 +1,6 @@
 """The gateway as a process: what stops its start, and what it does when it is told to end."""
 
 import asyncio
-import contextlib
-import os
 import signal
 import socket
 import subprocess
@@ -12,9 +10,9 @@ import grpc
 import httpx
 import pytest
 from fake_worker import FakeWorker
-from sample_models import MODELS
+from gateway_process import gateway_environment, gateway_process, write_store
 
-from attendant.manifest import write_manifest
+from attendant.seals import write_seal
 from attendant.types import Tweet
 from attendant.wire.requests import encode_predict_request
 
@@ -23,21 +21,7 @@ PREDICT = encode_predict_request("sarcasm", Tweet("what a day"))
 
 @pytest.fixture
 def store(tmp_path):
-    folder = tmp_path / "store" / "sarcasm"
-    folder.mkdir(parents=True)
-    write_manifest(folder, MODELS["sarcasm"])
-    return folder.parent
-
-
-def environment(store, **more) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANT_")}
-    return clean | {
-        "ATTENDANT_MODEL_STORE": str(store),
-        "ATTENDANT_GRPC_PORT": "0",
-        "ATTENDANT_HTTP_PORT": "0",
-        "ATTENDANT_POLL_SECONDS": "0.05",
-        **more,
-    }
+    return write_store(tmp_path)
 
 
 def run(environment) -> subprocess.CompletedProcess[str]:
@@ -55,60 +39,55 @@ def run(environment) -> subprocess.CompletedProcess[str]:
 def test_a_taken_port_is_one_line(store, port):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = str(taken.getsockname()[1])
-        program = run(environment(store, **{port: number}))
+        program = run(gateway_environment(store, **{port: number}))
     assert program.returncode == 1
     (line,) = program.stderr.splitlines()
     assert f"cannot listen on 127.0.0.1:{number}: Address already in use" in line
 
 
 def test_a_bad_setting_is_one_line(store):
-    program = run(environment(store, ATTENDANT_GRPC_PORT="x"))
+    program = run(gateway_environment(store, ATTENDANT_GRPC_PORT="x"))
     assert program.returncode == 1
     (line,) = program.stderr.splitlines()
     assert "ATTENDANT_GRPC_PORT='x'" in line
 
 
 def test_a_store_without_models_is_one_line(tmp_path):
-    program = run(environment(tmp_path))
+    program = run(gateway_environment(tmp_path))
     assert program.returncode == 1
     (line,) = program.stderr.splitlines()
     assert str(tmp_path) in line
 
 
 def test_archives_that_are_not_built_are_one_line(store, tmp_path):
-    program = run(environment(store, ATTENDANT_BACKEND="embedded", ATTENDANT_ARCHIVES=str(tmp_path)))
+    program = run(gateway_environment(store, ATTENDANT_BACKEND="embedded", ATTENDANT_ARCHIVES=str(tmp_path)))
     assert program.returncode == 1
     (line,) = program.stderr.splitlines()
     assert "make archive" in line
+
+
+@pytest.mark.parametrize("change", ["more.py", "sarcasm/1/hfm.onnx", "sarcasm_handler.py"])
+def test_archives_that_were_changed_are_one_line(store, tmp_path, change):
+    for name in ("sarcasm", "sarcasm_slow"):
+        for file in ("MAR-INF/MANIFEST.json", "sarcasm/1/hfm.onnx", "sarcasm_handler.py"):
+            path = tmp_path / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("{}")
+        write_seal(tmp_path / name)
+    with (tmp_path / "sarcasm_slow" / change).open("a") as file:
+        file.write(" ")
+    program = run(gateway_environment(store, ATTENDANT_BACKEND="embedded", ATTENDANT_ARCHIVES=str(tmp_path)))
+    assert program.returncode == 1
+    (line,) = program.stderr.splitlines()
+    assert f"{tmp_path / 'sarcasm_slow' / change}: " in line
 
 
 @pytest.fixture
 async def process(store):
     """A gateway in a process of its own, its addresses, and its worker."""
     worker = await FakeWorker().start()
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        grpc_port, http_port = (str(found.getsockname()[1]) for found in (one, two))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.gateway"),
-        env=environment(
-            store,
-            ATTENDANT_GRPC_PORT=grpc_port,
-            ATTENDANT_HTTP_PORT=http_port,
-            ATTENDANT_TORCHSERVE_ADDRESS=worker.address,
-            ATTENDANT_TORCHSERVE_MANAGEMENT_ADDRESS=worker.address,
-        ),
-    )
-    http = f"http://127.0.0.1:{http_port}"
-    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                if (await client.get(f"{http}/readyz")).is_success:
-                    break
-            await asyncio.sleep(0.05)
-    yield process, f"127.0.0.1:{grpc_port}", http, worker
-    if process.returncode is None:
-        process.kill()
-        await process.wait()
+    async with gateway_process(store, worker.address) as gateway:
+        yield gateway.process, gateway.address, gateway.http, worker
     await worker.stop()
 
 

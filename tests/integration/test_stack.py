@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from attendant.seals import check_archives
 from services.stack import state
 from services.stack.proc import wait_gone
 
@@ -48,7 +49,7 @@ def test_nothing_stays_after_ctrl_c(start_stack, backend):
     with start_stack(backend) as stack:
         processes = stack.processes()
         scratch = Path(state.read(stack.folder).scratch)
-        assert len(processes) == (7 if backend == "torchserve" else 6)  # four workers
+        assert len(processes) == (8 if backend == "torchserve" else 7)  # four workers, and Valkey
         stack.supervisor.process.send(signal.SIGINT)
         assert wait_gone(processes, 30)
         assert stack.supervisor.exit_status == 0
@@ -71,3 +72,9 @@ def test_a_torchserve_that_is_killed_takes_its_worker_and_the_stack_along(start_
         assert wait_gone(processes, 30)
         assert stack.supervisor.exit_status == 1
         assert "TorchServe ended by itself (killed by signal 9); the stack stops." in stack.output()
+
+
+def test_what_ran_is_still_as_it_was_sealed(service, archives):
+    """Else it would not start a second time: TorchServe imports the handler from its archive."""
+    assert service.workers()
+    assert all((archives / name / "__pycache__").is_file() for name in check_archives(archives))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from attendant.seals import write_seal
 from services.stack.proc import Process, wait_gone
 
 # The real command with both programs replaced: a gateway that is only its health service, and something beside it.
@@ -22,7 +23,7 @@ from services.stack.__main__ import app
 from services.stack.children import Program
 
 def fake(name):
-    def make(settings, scratch, log):
+    def make(settings, scratch, log, redis_url=""):
         (scratch / name).touch()
         command = (sys.executable, os.environ["FAKE_" + name.upper()])
         return Program(name, command, dict(os.environ), Path.cwd(), log, 5.0)
@@ -71,6 +72,7 @@ class Stack:
         manifest = folder / "build/archives/sarcasm/MAR-INF/MANIFEST.json"
         manifest.parent.mkdir(parents=True)
         manifest.write_text("{}")
+        write_seal(manifest.parents[1])
         for variable in ("ATTENDANT_GRPC_PORT", "ATTENDANT_HTTP_PORT"):
             self.environment[variable] = str(free_port())
         for variable in ("TORCHSERVE_ADDRESS", "TORCHSERVE_MANAGEMENT_ADDRESS", "STACK_METRICS_ADDRESS"):
@@ -129,9 +131,9 @@ def assert_all_gone(children: list[Process], scratch: Path, folder: Path) -> Non
 
 def test_run_status_a_second_run_and_stop(stack, tmp_path):
     popen, children, scratch = stack.start_until_ready()
-    assert len(children) == 2
+    assert len(children) == 3  # with Valkey
     assert all(child.is_alive() for child in children)
-    assert {path.name for path in scratch.iterdir()} == {"gateway", "torchserve"}
+    assert {path.name for path in scratch.iterdir()} == {"gateway", "torchserve", "valkey.sock"}
 
     status = stack.command("status")
     assert status.returncode == 0
@@ -206,6 +208,16 @@ def test_without_archives_it_says_how_to_build_them(stack, tmp_path):
     refused = stack.command("run")
     assert refused.returncode == 1
     assert "make archive" in refused.stderr
+
+
+def test_a_changed_archive_is_one_line_and_nothing_starts(stack, tmp_path):
+    manifest = tmp_path / "build/archives/sarcasm/MAR-INF/MANIFEST.json"
+    manifest.write_text('{"model": {}}')
+    refused = stack.command("run")
+    assert refused.returncode == 1
+    assert "MANIFEST.json: its sha256 is" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert not (tmp_path / ".run/logs").exists()
 
 
 def test_a_stop_while_it_starts_is_a_stop(stack, tmp_path):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,8 @@ from tiny_store import build_tiny_store
 
 from attendant.archive import build_archives
 from attendant.manifest import ManifestError, read_manifest, write_manifest
-from attendant.methods import ExplainOptions, GradientOptions, Method
+from attendant.methods import AdversarialOptions, CrossModalOptions, ExplainOptions, GradientOptions, Method
+from attendant.seals import write_seal
 from attendant.torchserve.torchserve_pb2 import PredictionResponse, PredictionsRequest
 from attendant.types import Tweet
 from attendant.wire.envelope import Operation, Reply, Row
@@ -58,6 +60,12 @@ def worker(archive):
         yield running
 
 
+@pytest.fixture(scope="module")
+def slow_worker(archive):
+    with running_worker(archive.with_name("sarcasm_slow"), f"unix:{archive.parent}/slow") as running:
+        yield running
+
+
 def niceness(process) -> set[int]:
     """Of each of its threads."""
     threads = Path(f"/proc/{process.pid}/task").iterdir()
@@ -89,15 +97,14 @@ def test_it_is_healthy_once_it_serves(worker):
     assert check.status == health_pb2.HealthCheckResponse.SERVING
 
 
-def test_every_thread_of_the_slow_lanes_worker_steps_back(worker, archive):
+def test_every_thread_of_the_slow_lanes_worker_steps_back(worker, slow_worker):
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    slow_archive = archive.with_name("sarcasm_slow")
-    with running_worker(slow_archive, f"unix:{archive.parent}/slow") as (process, channel):
-        request = encode_explain_request("sarcasm", Tweet("so much fun"), options=GRADIENT)
-        reply = call(channel, Row(Operation.EXPLAIN, request, "sarcasm", "1"))
-        assert decode_explain_response(reply.response).explanations.gradient
-        assert reply.explanation_seconds > 0
-        assert niceness(process) == {own + 10}
+    process, channel = slow_worker
+    request = encode_explain_request("sarcasm", Tweet("so much fun"), options=GRADIENT)
+    reply = call(channel, Row(Operation.EXPLAIN, request, "sarcasm", "1"))
+    assert decode_explain_response(reply.response).explanations.gradient
+    assert reply.explanation_seconds > 0
+    assert niceness(process) == {own + 10}
     assert niceness(worker[0]) == {own}
 
 
@@ -133,6 +140,7 @@ def test_what_only_methods_read_is_read_before_it_serves(archive, tmp_path, meth
     broken = shutil.copytree(archive, tmp_path / "sarcasm")
     write_manifest(broken / "sarcasm", replace(read_manifest(broken / "sarcasm"), methods=methods))
     (broken / "sarcasm/1/typical.safetensors").write_bytes(b"changed")
+    write_seal(broken)
     with pytest.raises(ManifestError, match="typical") if methods else nullcontext():
         open_archive(broken)
 
@@ -154,6 +162,7 @@ def test_what_nobody_waits_for_does_not_hold_up_the_end(tmp_path):
     (tmp_path / "MAR-INF/MANIFEST.json").write_text(json.dumps({"model": names}))
     (tmp_path / "handler.py").write_text(HANDLER)
     (tmp_path / "model-config.yaml").write_text("batchSize: 1")
+    write_seal(tmp_path)
     with running_worker(tmp_path, f"unix:{tmp_path}/s") as (_, channel):
         row = Row(Operation.PREDICT, b"", "sarcasm", "1")
         with pytest.raises(grpc.RpcError, match="DEADLINE_EXCEEDED"):
@@ -188,3 +197,62 @@ async def test_rows_that_wait_are_batched_and_cancelled_ones_skipped():
     assert recorder.batches == [[b"0", b"1", b"2"], [b"4", b"5"]]
     assert isinstance(answers[3], asyncio.CancelledError)
     assert [answer for n, answer in enumerate(answers) if n != 3] == [b"0", b"1", b"2", b"4", b"5"]
+
+
+class Endless:
+    """A handler that works until the row's caller has gone, and then on the next one."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.gone: list[tuple[bool, ...]] = []
+
+    def initialize(self, context): ...
+
+    def handle(self, data, context):
+        self.begun.set()
+        end = time.monotonic() + 10
+        while data[0]["n"] == b"endless" and not context.gone[0]() and time.monotonic() < end:
+            time.sleep(0.001)
+        self.gone.append(tuple(gone() for gone in context.gone))
+        return [row["n"] for row in data]
+
+
+async def test_a_caller_that_goes_while_its_row_is_in_work_frees_the_handler():
+    handler = Endless()
+    batcher = Batcher(handler, Context({}, {"batchSize": 2}))
+    runner = asyncio.create_task(batcher.run())
+    goes, stays = (asyncio.create_task(batcher.submit({"n": n})) for n in (b"endless", b"stays"))
+    await asyncio.to_thread(handler.begun.wait, 10)
+    following = asyncio.create_task(batcher.submit({"n": b"next"}))
+    goes.cancel()
+    assert await asyncio.wait_for(following, 5) == b"next"
+    assert await stays == b"stays"
+    runner.cancel()
+    assert handler.gone == [(True, False), (False,)]
+
+
+ADVERSARIES = ExplainOptions(adversarial=AdversarialOptions(adversaries=20, steps=2_000))
+PROBES = ExplainOptions(cross_modal=CrossModalOptions(random_masks=200))
+
+
+@pytest.mark.parametrize("options", [ADVERSARIES, PROBES], ids=["adversarial", "cross_modal"])
+def test_an_explanation_that_is_cancelled_while_it_runs_makes_way_for_the_next(slow_worker, options):
+    """Generous: `python -m benchmarks.cancellation` has the times."""
+    _, channel = slow_worker
+    tweet = Tweet("so much fun " * 25, attributes=("dog", "man", "food"))
+    long, short = (encode_explain_request("sarcasm", tweet, options=asked) for asked in (options, GRADIENT))
+    row = Row(Operation.EXPLAIN, long, "sarcasm", "1", budget=60.0)
+    predictions = channel.unary_unary(
+        METHOD, PredictionsRequest.SerializeToString, PredictionResponse.FromString
+    )
+    started = time.perf_counter()
+    for _ in range(10):
+        running = predictions.future(PredictionsRequest(model_name="sarcasm", input=row.to_entries()))
+        time.sleep(0.05)
+        assert not running.done()
+        running.cancel()
+    assert call(channel, replace(row, request=short)).response
+    cancelled = time.perf_counter() - started
+    whole = call(channel, row)
+    assert not whole.truncated
+    assert cancelled < 5 * whole.explanation_seconds

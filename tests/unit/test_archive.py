@@ -16,6 +16,8 @@ from attendant.manifest import ModelManifest, read_store
 from attendant.models.focus_maps import Mechanism
 from attendant.models.sarcasm import SarcasmModel
 from attendant.models.sdc import SdcModel
+from attendant.seals import check_seal
+from attendant.unpacking import unpack
 
 
 def files(folder):
@@ -79,6 +81,15 @@ def test_where_files_cannot_be_linked_they_are_copied(store, tmp_path, monkeypat
     slow = tmp_path / "sarcasm_slow"
     assert not (fast / "sarcasm/1/hfm.onnx").samefile(slow / "sarcasm/1/hfm.onnx")
     assert read_store(slow) == read_store(fast)
+
+
+def test_they_are_sealed_and_the_same_models_have_the_same_seal(store, lanes, tmp_path):
+    for lane in lanes:
+        check_seal(lane)
+        unpack(lane.with_name(f"{lane.name}.mar"), tmp_path / lane.name)
+        assert check_seal(tmp_path / lane.name) == check_seal(lane)
+    (again,) = build_archives(store, tmp_path / "again")
+    assert check_seal(again) == check_seal(lanes[0])
 
 
 def test_a_second_build_replaces_both(store, lanes):

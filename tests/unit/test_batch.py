@@ -1,5 +1,6 @@
 """A batch is independent rows: same length, same order, and a row's error is that row's."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +35,8 @@ from attendant.wire.requests import encode_explain_request, encode_predict_reque
 from attendant.wire.responses import decode_explain_response, decode_predict_response
 from handlers import batch
 from handlers.batch import answer_batch, warm_up
-from services.gateway.lanes import FAST_METHODS, lane_of
+from handlers.worker import Context
+from services.gateway.lanes import FAST_METHODS, work_of
 
 SECONDS = 30.0  # that a batch may take
 PERMUTATION = ExplainOptions(permutation=PermutationOptions())
@@ -45,7 +47,8 @@ ENDLESS = ExplainOptions(adversarial=AdversarialOptions(adversaries=20, steps=2_
 class Echo:
     """Answers each tweet with its text.
 
-    `bad` is refused, `boom` breaks the whole forward pass, `lost` has no answer, what `garbled` has cannot be encoded.
+    `bad` is refused, `large` takes 0.1 s to prepare, `boom` breaks the whole forward pass, `lost` has no answer, what
+    `garbled` has cannot be encoded.
     """
 
     ref = ModelRef("echo", "1", "d")
@@ -60,6 +63,8 @@ class Echo:
             raise invalid("instance", "bad")
         if text == "bug":
             raise RuntimeError("a bug while preparing")
+        if text == "large":
+            time.sleep(0.1)
         return text
 
     def infer(self, prepared: Sequence[Any]) -> list[Outcome]:
@@ -86,8 +91,9 @@ class _Broken(ToyExplainable):
         raise RuntimeError("a bug while explaining")
 
 
-def ask(model: Echo, *rows: Row, seconds: float = SECONDS) -> list[Reply]:
-    replies = answer_batch([row.to_entries() for row in rows], {("echo", "1"): model}, read_tweet, seconds)
+def ask(model: Echo, *rows: Row, seconds: float = SECONDS, context: object = None) -> list[Reply]:
+    entries = [row.to_entries() for row in rows]
+    replies = answer_batch(entries, {("echo", "1"): model}, read_tweet, seconds, context)
     return [Reply.from_bytes(reply) for reply in replies]
 
 
@@ -212,7 +218,7 @@ def warmed_up_with(monkeypatch, lane, methods):
 def test_each_lane_is_warmed_up_with_what_it_answers(lane, monkeypatch):
     passes, (options,) = warmed_up_with(monkeypatch, lane, tuple(Method))
     assert passes == [("inspect", ["a"])]
-    assert lane_of(options) is lane
+    assert work_of(Operation.EXPLAIN, options).lane is lane
     box_alignment = {Method.BOX_ALIGNMENT}  # loads nothing
     assert set(options.methods) == (FAST_METHODS if lane is Lane.FAST else set(Method)) - box_alignment
 
@@ -249,15 +255,62 @@ def test_a_row_that_cannot_be_explained_fails_alone(bad, reason):
 
 
 @pytest.mark.parametrize(
-    ("budget", "seconds"), [(0.3, SECONDS), (None, 0.3), (600.0, 0.3)], ids=["row", "no deadline", "worker"]
+    ("budget", "seconds"), [(0.6, SECONDS), (None, 0.6), (600.0, 0.6)], ids=["row", "no deadline", "worker"]
 )
 def test_an_explanation_ends_before_its_row_or_the_worker_is_given_up(budget, seconds):
     ask(Echo(), explained("a", ENDLESS, 0.1))  # torch, which the toy is made of, takes its time at first
     (reply,) = ask(Echo(), explained("a", ENDLESS, budget), seconds=seconds)
     assert reply.truncated
-    assert reply.inference_seconds + reply.explanation_seconds < 0.3
+    assert reply.inference_seconds + reply.explanation_seconds < 0.6
     answer = explanation(reply)
     assert answer.attention.vectors
     codes = [warning.code for warning in answer.warnings]
     assert codes[0] == "TOLD"
     assert "EXPLANATION_TRUNCATED" in codes
+
+
+class Caller:
+    """Gone from the given look on."""
+
+    def __init__(self, leaves: int) -> None:
+        self.looks = 0
+        self._leaves = leaves
+
+    def __call__(self) -> bool:
+        self.looks += 1
+        return self.looks > self._leaves
+
+
+def called_by(*callers: Caller) -> Context:
+    return Context({}, gone=callers)
+
+
+def test_the_row_of_a_caller_that_has_gone_is_not_begun():
+    model = Echo()
+    callers = (Caller(99), Caller(0), Caller(1), Caller(99))  # the third goes while the others are prepared
+    first, second, third, last = ask(
+        model, row("a"), row("b"), row("c"), row("d"), context=called_by(*callers)
+    )
+    assert (label(first), label(last)) == ("a", "d")
+    for reply in (second, third):
+        assert reply.failure is not None
+        assert reply.failure.reason is Reason.DEADLINE_EXCEEDED
+    assert model.passes == [("infer", ["a", "d"])]
+
+
+def test_a_row_whose_deadline_passes_while_others_are_prepared_is_not_answered():
+    model = Echo()
+    late, in_time = ask(model, row("a", budget=0.05), row("large", budget=10.0))
+    assert late.failure is not None
+    assert late.failure.reason is Reason.DEADLINE_EXCEEDED
+    assert label(in_time) == "large"
+    assert model.passes == [("infer", ["large"])]
+    assert ask(model, row("large", budget=0.05))[0].failure is not None  # nobody is left
+    assert len(model.passes) == 1
+
+
+def test_explaining_stops_when_its_caller_goes():
+    caller = Caller(10)
+    (reply,) = ask(Echo(), explained("a", ENDLESS), context=called_by(caller))
+    assert reply.truncated
+    assert caller.looks < 20  # of 2,000 steps

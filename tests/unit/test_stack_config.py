@@ -77,3 +77,11 @@ def test_a_bad_option_is_one_line_with_its_variable():
 def test_an_address_is_a_host_and_a_port():
     assert config.split_address("127.0.0.1:7070") == ("127.0.0.1", 7070)
     assert config.split_address("[::1]:7070") == ("[::1]", 7070)
+
+
+def test_with_tls_a_stack_needs_a_port_to_ask_whether_it_is_ready():
+    os.environ["ATTENDANT_TLS_CERTIFICATE"] = "server.pem"
+    with pytest.raises(ConfigError, match="ATTENDANT_OPERATIONS_PORT: with TLS the stack needs one"):
+        config.read()
+    os.environ["ATTENDANT_OPERATIONS_PORT"] = "9000"
+    assert config.read().gateway.operations_port == 9000

@@ -1,7 +1,9 @@
 import os
+import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,3 +129,27 @@ def test_programs_end_in_their_order_each_after_the_one_before(stack, tmp_path):
     assert (tmp_path / "order").read_text() == (
         "gateway asked, gateway ended, TorchServe asked, TorchServe ended, "
     )
+
+
+def test_a_program_that_is_not_vital_is_started_again_and_told(stack, monkeypatch):
+    monkeypatch.setattr("services.stack.supervisor._AGAIN_SECONDS", 0.2)
+    cache = replace(stack.program("Valkey", STAYS), vital=False)
+    told = []
+    supervisor = Supervisor(
+        (stack.program("gateway", STAYS), cache),
+        lambda: True,
+        10.0,
+        stack.said.append,
+        lambda: told.append({child.program.name: child.process.pid for child in supervisor.children}),
+    )
+    stack.supervisor = supervisor
+    supervisor.start()
+    time.sleep(0.3)
+    os.kill(told[0]["Valkey"], signal.SIGKILL)
+    threading.Timer(1.0, supervisor.ask_to_stop).start()
+    supervisor.watch()
+    assert supervisor.was_asked_to_stop
+    assert stack.said == ["Valkey ended by itself (killed by signal 9); it is started again."]
+    assert len(told) == 2
+    assert told[0]["gateway"] == told[1]["gateway"]
+    assert told[0]["Valkey"] != told[1]["Valkey"]

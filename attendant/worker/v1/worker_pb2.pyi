@@ -36,6 +36,7 @@ class Reply(_message.Message):
     INFERENCE_SECONDS_FIELD_NUMBER: _builtins.int
     EXPLANATION_SECONDS_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    WEIGHTS_DIGEST_FIELD_NUMBER: _builtins.int
     response: _builtins.bytes
     """A PredictResponse or ExplainResponse without timing, request id and cache status: the gateway appends those."""
     inference_seconds: _builtins.float
@@ -44,6 +45,8 @@ class Reply(_message.Message):
     """Seconds spent explaining this row."""
     truncated: _builtins.bool
     """Whether the deadline cut the explanation short; such a response is never kept."""
+    weights_digest: _builtins.str
+    """Of the version that answered: during a roll-out the gateway's manifest and the worker's may differ."""
     @_builtins.property
     def failure(self) -> Global___Failure:
         """Why there is no answer."""
@@ -61,10 +64,11 @@ class Reply(_message.Message):
         inference_seconds: _builtins.float = ...,
         explanation_seconds: _builtins.float = ...,
         truncated: _builtins.bool = ...,
+        weights_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "failure", b"failure", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "explanation_seconds", b"explanation_seconds", "failure", b"failure", "inference_seconds", b"inference_seconds", "outcome", b"outcome", "response", b"response", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "explanation_seconds", b"explanation_seconds", "failure", b"failure", "inference_seconds", b"inference_seconds", "outcome", b"outcome", "response", b"response", "truncated", b"truncated", "weights_digest", b"weights_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "failure", "description"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015

@@ -20,6 +20,7 @@ from attendant.wire.envelope import Reply, Row
 log = structlog.get_logger()
 
 METHOD = "/org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions"
+SMALL_BYTES = 1024 * 1024  # nobody's limit is below it
 CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),  # the gateway has checked the size
     ("grpc.max_receive_message_length", -1),
@@ -49,11 +50,13 @@ class Predictions:
             return Reply.from_bytes(response.prediction)
         except grpc.aio.AioRpcError as error:
             failure = translate(error.code(), error.details() or "")
+            if failure.reason is Reason.INVALID_INPUT and len(row.request) < SMALL_BYTES:
+                failure = backend_unavailable("the backend gave the call up")
             log.warning(
                 "backend did not answer",
                 archive=archive,
                 code=error.code().name,
-                details=error.details(),
+                details=_recognise(error.code(), error.details() or ""),
                 reason=failure.reason.value,
             )
             raise failure from error
@@ -71,6 +74,12 @@ def translate(code: grpc.StatusCode, details: str) -> AttendantError:
         if words in details:
             return meaning()
     return _CODES.get(code, internal)()
+
+
+def _recognise(code: grpc.StatusCode, details: str) -> str:
+    """What of a backend's words may be logged: its own, not those of an exception, in which a tweet may stand."""
+    known = next((words for words, _ in _WORDS if words in details), "")
+    return known or (details if code is grpc.StatusCode.UNAVAILABLE else "")
 
 
 _WORDS: tuple[tuple[str, Callable[[], AttendantError]], ...] = (

@@ -134,7 +134,7 @@ def test_the_deadline_leaves_what_was_reached():
     stopped = adversarial(
         subject, options, Deadline(2.5, clock=lambda: next(ticks))
     )  # passed at the third look
-    short = adversarial(subject, replace(options, steps=41), Deadline())
+    short = adversarial(subject, replace(options, steps=3), Deadline())
     assert all(attention.truncated for attention in stopped.attentions)
     assert not any(attention.truncated for attention in short.attentions)
     assert_same(stopped, short)

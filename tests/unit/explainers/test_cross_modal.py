@@ -335,8 +335,8 @@ def test_dead_gradients_are_no_similarity():
 
 def test_the_deadline_leaves_out_targets():
     ticks = itertools.count()
-    # Looked at before each call: of whole masks, of three joint ones, of the text's partial ones; then it has passed.
-    late = Deadline(5.5, clock=lambda: next(ticks))
+    # Looked at before each call: two of whole masks, three of joint ones, two of the text's; then it has passed.
+    late = Deadline(7.5, clock=lambda: next(ticks))
     found = cross_modal(ToyExplainable(), CrossModalOptions(random_masks=2), late)
     assert found.truncated
     assert [probe.target for probe in found.probes] == [Modality.TEXT, Modality.TEXT]

@@ -1,15 +1,11 @@
-"""The LRU against a plain list, and the key against every change of the question."""
+"""The LRU against a plain list."""
 
-import hashlib
-import struct
 from collections import OrderedDict
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attendant.methods import ErasureOptions, ExplainOptions, PermutationOptions
-from attendant.v1.instance_pb2 import FloatVector, Instance, Mosaic, Segment, Tweet
-from services.gateway.cache import ENTRY_OVERHEAD, LruCache, explanation_key
+from services.gateway.cache import ENTRY_OVERHEAD, LruCache
 
 
 class Clock:
@@ -30,7 +26,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-async def test_it_holds_the_last_used_entries_that_fit_and_are_not_old(steps):
+def test_it_holds_the_last_used_entries_that_fit_and_are_not_old(steps):
     clock, capacity = Clock(), 4 * ENTRY_OVERHEAD + 1000
     cache = LruCache(capacity, 10.0, clock)
     model: OrderedDict[str, tuple[float, bytes]] = OrderedDict()  # oldest use first
@@ -39,7 +35,7 @@ async def test_it_holds_the_last_used_entries_that_fit_and_are_not_old(steps):
             case "wait", seconds:
                 clock.now += seconds
             case "set", key, value:
-                await cache.set(key, value)
+                cache.set(key, value)
                 model.pop(key, None)
                 model[key] = (clock.now, value)
                 while sum(len(value) + ENTRY_OVERHEAD for _, value in model.values()) > capacity:
@@ -53,60 +49,22 @@ async def test_it_holds_the_last_used_entries_that_fit_and_are_not_old(steps):
                     expected = None
                 elif expected:
                     model.move_to_end(key)
-                assert await cache.get(key) == (expected[1] if expected else None)
+                assert cache.get(key) == (expected[1] if expected else None)
         assert cache.size == sum(len(value) + ENTRY_OVERHEAD for _, value in model.values()) <= capacity
 
 
-async def test_a_cache_of_no_bytes_keeps_nothing():
+def test_a_cache_of_no_bytes_keeps_nothing():
     cache = LruCache(0, 10.0, Clock())
-    await cache.set("a", b"")
-    assert await cache.get("a") is None
+    cache.set("a", b"")
+    assert cache.get("a") is None
     assert cache.size == 0
 
 
-QUESTIONS = st.tuples(
-    st.sampled_from(["sarcasm", "sarcas", "m1", "m"]),
-    st.sampled_from(["1", "11", "2", ""]),
-    st.sampled_from(["a" * 64, "b" * 64]),
-    st.builds(
-        lambda text, image, attributes: Instance(tweet=Tweet(text=text, image=image, attributes=attributes)),
-        st.sampled_from(["", "a", "ab"]),
-        st.sampled_from([b"", b"a", b"ab"]),
-        st.lists(st.sampled_from(["a", "b", "ab"]), max_size=2),
-    )
-    | st.builds(
-        lambda segments, index: Instance(mosaic=Mosaic(segments=segments, foreground_index=index)),
-        st.lists(
-            st.sampled_from([b"", b"a", b"ab"]).map(lambda image: Segment(image=image))
-            | st.lists(st.sampled_from([0.0, 1.0]), max_size=2).map(
-                lambda values: Segment(vector=FloatVector(values=values))
-            ),
-            max_size=2,
-        ),
-        st.sampled_from([None, 0, 1]),
-    ),
-    st.sampled_from(
-        [
-            ExplainOptions(),
-            ExplainOptions(permutation=PermutationOptions()),
-            ExplainOptions(permutation=PermutationOptions(seed=1)),
-            ExplainOptions(permutation=PermutationOptions(modality=False)),
-            ExplainOptions(erasure=ErasureOptions()),
-        ]
-    ),
-)
-
-
-@given(QUESTIONS, QUESTIONS)
-def test_keys_are_equal_exactly_where_questions_are(one, other):
-    assert (explanation_key(*one) == explanation_key(*other)) == (one == other)
-
-
-def test_the_key_is_the_digest_of_its_parts():
-    """Entries in a shared cache outlive a release; whoever changes this raises SCHEMA."""
-    instance = Instance(tweet=Tweet(text="what a day", attributes=["sky"]))
-    tweet = b"\x0a\x0awhat a day\x1a\x03sky"
-    parts = [b"attendant.v1/1", b"sarcasm", b"1", b"a" * 64, b"\x0a" + bytes([len(tweet)]) + tweet, b""]
-    joined = b"".join(struct.pack(">Q", len(part)) + part for part in parts)
-    key = explanation_key("sarcasm", "1", "a" * 64, instance, ExplainOptions())
-    assert key == hashlib.sha256(joined).hexdigest()
+def test_an_entry_that_was_computed_elsewhere_keeps_its_age():
+    clock = Clock()
+    cache = LruCache(10_000, 10.0, clock)
+    cache.set("young", b"a", age=4.0)
+    cache.set("old", b"b", age=10.0)
+    assert (cache.get("young"), cache.get("old")) == (b"a", None)
+    clock.now = 6.0
+    assert cache.get("young") is None

@@ -1,7 +1,10 @@
 """The same calls as JSON, over real HTTP."""
 
+import asyncio
 import base64
 import io
+import json
+from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from attendant.v1.service_pb2 import ExplainResponse, PredictRequest
 from attendant.wire.envelope import Reply
 from attendant.wire.requests import decode_request, read_mosaic
 from attendant.wire.responses import encode_explain_response
+from services.gateway import http, http_server
 
 TWEET = {"instance": {"tweet": {"text": "what a day", "attributes": ["sky"]}}}
 
@@ -156,12 +160,144 @@ async def test_the_path_names_the_model(gateway):
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/nope"), ("GET", "/v1/models/sarcasm:predict")])
-async def test_a_path_that_is_not_there_says_where_to_look(gateway, method, path):
-    answer = await gateway.http.request(method, path)
+async def test_a_path_that_is_not_there_says_where_to_look(gateway):
+    answer = await gateway.http.get("/nope")
     assert answer.status_code == 404
     assert detail(answer.json(), "ErrorInfo")["reason"] == "PATH_NOT_FOUND"
     assert "/docs" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "allowed"),
+    [
+        ("GET", "/v1/models/sarcasm:predict", "POST"),
+        ("POST", "/v1/models", "GET, HEAD"),
+        ("DELETE", "/healthz", "GET, HEAD"),
+    ],
+)
+async def test_a_verb_that_a_path_does_not_take_is_405_with_those_it_does(gateway, verb, path, allowed):
+    answer = await gateway.http.request(verb, path)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == allowed
+    assert detail(answer.json(), "ErrorInfo")["reason"] == "VERB_NOT_ALLOWED"
+    assert allowed in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        ('{"instance": {"tweet": {"text": "a"}}, "instance": {"tweet": {"text": "b"}}}', "instance"),
+        ('{"instance": {"tweet": {"text": "a", "text": "b"}}}', "text"),
+        ('{"instance": {"mosaic": {"segments": [{"x": 1, "x": 1}]}}}', "x"),
+    ],
+)
+async def test_a_key_that_stands_twice_is_refused_by_name(gateway, body, key):
+    answer = await gateway.http.post("/v1/models/sarcasm:predict", content=body)
+    assert answer.status_code == 400
+    (violation,) = detail(answer.json(), "BadRequest")["field_violations"]
+    assert violation == {"field": key, "description": "the key stands more than once in one object"}
+    assert not gateway.worker.rows
+
+
+async def test_half_a_character_is_bad_input_and_no_fault_of_ours(gateway):
+    for body in ('{"\\ud800": 1}', '{"\\ud800": 1, "\\ud800": 2}', '{"model": "\\ud800"}'):
+        answer = await gateway.http.post("/v1/models/sarcasm:predict", content=body)
+        assert answer.status_code == 400, answer.text
+
+
+async def test_what_is_refused_before_it_is_a_request_is_counted(gateway):
+    await gateway.http.get("/nope/marker")
+    await gateway.http.put("/v1/models")
+    await gateway.http.post("/v1/models/sarcasm:predict", content="{")
+    await gateway.http.post("/v1/models/sarcasm:predict", json={"model": "irony"})
+    refused = {}
+    for reason in ("PATH_NOT_FOUND", "VERB_NOT_ALLOWED", "INVALID_INPUT"):
+        refused[reason] = await gateway.metric(
+            f'attendant_refused_total{{protocol="http",reason="{reason}"}}'
+        )
+    assert refused == {"PATH_NOT_FOUND": 1, "VERB_NOT_ALLOWED": 1, "INVALID_INPUT": 2}
+    assert "marker" not in (await gateway.http.get("/metrics")).text
+
+
+# Slow, large and vanishing clients
+
+
+@asynccontextmanager
+async def connection(gateway):
+    host, _, port = gateway.server.http_address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+HEAD = b"POST /v1/models/sarcasm:predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
+
+
+async def test_a_body_that_dribbles_in_is_given_up_after_the_default_time(launch, monkeypatch):
+    monkeypatch.setattr(http, "DISCARD_SECONDS", 0.1)
+    async with launch(default_deadline_seconds=0.3) as gateway, connection(gateway) as (reader, writer):
+        writer.write(HEAD % 1000)
+        answer = asyncio.ensure_future(reader.read())
+        async with asyncio.timeout(5):
+            while not answer.done():
+                writer.write(b" ")
+                await asyncio.sleep(0.05)
+        assert answer.result().startswith(b"HTTP/1.1 504 ")
+        assert b"connection: close" in answer.result()
+        assert b"DEADLINE_EXCEEDED" in answer.result()
+        series = 'attendant_refused_total{protocol="http",reason="DEADLINE_EXCEEDED"}'
+        assert await gateway.metric(series) == 1
+
+
+async def test_the_time_that_a_body_took_is_missing_for_the_answer(launch):
+    body = json.dumps(TWEET).encode()
+    async with launch(default_deadline_seconds=1.5) as gateway, connection(gateway) as (reader, writer):
+        gateway.worker.gate.clear()
+        started = asyncio.get_running_loop().time()
+        writer.write(HEAD % len(body) + body[:-1])
+        await asyncio.sleep(1.2)
+        writer.write(body[-1:])
+        assert (await reader.readline()).startswith(b"HTTP/1.1 504 ")
+        assert asyncio.get_running_loop().time() - started < 2.5  # not 2.7
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nhost:"])
+async def test_a_head_that_does_not_come_is_given_up(launch, monkeypatch, sent):
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.1)
+    async with launch() as gateway, connection(gateway) as (reader, writer):
+        writer.write(sent)
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+
+
+async def test_a_connection_may_wait_between_two_requests(launch, monkeypatch):
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.1)
+    async with launch() as gateway, connection(gateway) as (reader, writer):
+        for _ in range(2):
+            writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert (await reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200 ")
+            await asyncio.sleep(0.2)
+
+
+async def test_a_head_that_is_too_large_is_refused(gateway):
+    assert (await gateway.http.get("/healthz", headers={"x": "y" * 15_000})).status_code == 200
+    async with connection(gateway) as (reader, writer):
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 20_000 + b"\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+    assert await gateway.metric('attendant_refused_total{protocol="http",reason="INVALID_INPUT"}') == 1
+
+
+async def test_a_client_that_goes_away_takes_its_work_along(gateway):
+    body = json.dumps(TWEET).encode()
+    gateway.worker.gate.clear()
+    async with connection(gateway) as (_, writer):
+        writer.write(HEAD % len(body) + body)
+        await until(lambda: gateway.worker.active)
+    await until(lambda: gateway.worker.cancelled == 1)
+    series = 'attendant_requests_total{code="CANCELLED",method="Predict",model="sarcasm"}'
+    assert await gateway.metric(series) == 1
 
 
 async def test_overload_says_when_to_try_again(launch):
@@ -177,7 +313,7 @@ async def test_overload_says_when_to_try_again(launch):
         answer = await gateway.http.post("/v1/models/sarcasm:predict", json=TWEET)
         assert answer.status_code == 429
         assert answer.headers["retry-after"] == "1"
-        assert detail(answer.json(), "RetryInfo")["retry_delay"] == "0.500s"
+        assert detail(answer.json(), "RetryInfo")["retry_delay"] == "0.050s"
         gateway.worker.gate.set()
         await held
 
@@ -219,3 +355,18 @@ async def test_a_fault_of_our_own_is_an_internal_status(gateway, monkeypatch):
     assert answer.status_code == 500
     assert detail(answer.json(), "ErrorInfo")["reason"] == "INTERNAL"
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_a_refused_request_whose_body_arrives_loses_neither_answer_nor_connection(gateway, arrives):
+    """The body may come after the head; to close before it does would throw the answer away."""
+    reader, writer = await asyncio.open_connection(*gateway.server.http_address.split(":"))
+    writer.write(b"PUT /docs HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+    await asyncio.sleep(0.05)
+    if arrives:
+        writer.write(bytes(100_000))
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert head.startswith(b"HTTP/1.1 405 ")
+    assert (b"connection: close" not in head) == arrives
+    writer.close()
+    await writer.wait_closed()

@@ -12,7 +12,8 @@ from attendant.methods import (
     LeaveOneOutOptions,
     PermutationOptions,
 )
-from services.gateway.lanes import lane_of
+from attendant.wire.envelope import Operation
+from services.gateway.lanes import Work, work_of
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,8 @@ from services.gateway.lanes import lane_of
     ],
 )
 def test_what_answers_at_once_is_fast(options):
-    assert lane_of(options) is Lane.FAST
+    work = work_of(Operation.EXPLAIN, options)
+    assert (work, work.lane) == (Work.EXPLAIN, Lane.FAST)
 
 
 @pytest.mark.parametrize(
@@ -41,4 +43,11 @@ def test_what_answers_at_once_is_fast(options):
     ],
 )
 def test_one_slow_method_makes_a_slow_question(options):
-    assert lane_of(options) is Lane.SLOW
+    work = work_of(Operation.EXPLAIN, options)
+    assert (work, work.lane) == (Work.SLOW, Lane.SLOW)
+
+
+@pytest.mark.parametrize("options", [ExplainOptions(), ExplainOptions(gradient=GradientOptions())])
+def test_a_prediction_is_one_whatever_else_its_request_says(options):
+    work = work_of(Operation.PREDICT, options)
+    assert (work, work.lane) == (Work.PREDICT, Lane.FAST)

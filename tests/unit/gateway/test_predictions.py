@@ -41,9 +41,9 @@ async def predictions(worker):
     await predictions.close()
 
 
-async def refusal(predictions, seconds=5.0) -> AttendantError:
+async def refusal(predictions, seconds=5.0, row=ROW) -> AttendantError:
     with pytest.raises(AttendantError) as caught:
-        await predictions.call("sarcasm", ROW, seconds)
+        await predictions.call("sarcasm", row, seconds)
     return caught.value
 
 
@@ -63,8 +63,8 @@ async def refusal(predictions, seconds=5.0) -> AttendantError:
         (
             "CANCELLED",
             "Stream removed (RST_STREAM (Received RST_STREAM with error code 8))",
-            Reason.INVALID_INPUT,
-        ),  # a request over max_request_size
+            Reason.BACKEND_UNAVAILABLE,
+        ),  # given up: the backend is ending
         ("UNAVAILABLE", "", Reason.BACKEND_UNAVAILABLE),
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", Reason.DEADLINE_EXCEEDED),
         ("INTERNAL", "java.lang.NullPointerException at org.pytorch", Reason.INTERNAL),
@@ -77,6 +77,12 @@ async def test_each_status_means_what_was_found(worker, predictions, code, detai
     assert error.reason is reason
     assert "pytorch" not in error.message
     assert (error.retry_after is not None) == (reason in {Reason.OVERLOADED, Reason.BACKEND_UNAVAILABLE})
+
+
+async def test_a_large_request_that_is_given_up_was_over_torchserves_limit(worker, predictions):
+    worker.failure = (grpc.StatusCode.CANCELLED, "Stream removed")
+    error = await refusal(predictions, row=replace(ROW, request=bytes(2 * 1024 * 1024)))
+    assert error.reason is Reason.INVALID_INPUT
 
 
 async def test_a_row_goes_out_and_a_reply_comes_back(worker, predictions):

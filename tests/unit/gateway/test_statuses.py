@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from attendant import errors
 from attendant.errors import AttendantError, Reason, Violation
 from attendant.wire.statuses import Status
-from services.gateway.statuses import CODES, shorten, to_status
+from services.gateway.statuses import CODES, shorten, to_response, to_status
 
 # As docs/api.md has it: reason, gRPC code and number, HTTP code.
 ROWS = [
@@ -20,11 +20,14 @@ ROWS = [
     ("MODEL_NOT_FOUND", "NOT_FOUND", 5, 404),
     ("VERSION_NOT_FOUND", "NOT_FOUND", 5, 404),
     ("PATH_NOT_FOUND", "NOT_FOUND", 5, 404),
+    ("VERB_NOT_ALLOWED", "UNIMPLEMENTED", 12, 405),
     ("METHOD_NOT_AVAILABLE", "UNIMPLEMENTED", 12, 501),
     ("OVERLOADED", "RESOURCE_EXHAUSTED", 8, 429),
+    ("RATE_LIMITED", "RESOURCE_EXHAUSTED", 8, 429),
     ("BACKEND_UNAVAILABLE", "UNAVAILABLE", 14, 503),
     ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", 4, 504),
     ("UNAUTHENTICATED", "UNAUTHENTICATED", 16, 401),
+    ("FORBIDDEN", "PERMISSION_DENIED", 7, 403),
     ("INTERNAL", "INTERNAL", 13, 500),
 ]
 
@@ -62,7 +65,11 @@ def test_bad_input_names_every_field():
 
 @pytest.mark.parametrize(
     ("error", "seconds"),
-    [(errors.overloaded("it", 4, 0.25), 0.25), (errors.backend_unavailable("down", 1.5), 1.5)],
+    [
+        (errors.overloaded("it", 4, 0.25), 0.25),
+        (errors.rate_limited(4, 0.0125), 0.013),
+        (errors.backend_unavailable("down", 1.5), 1.5),
+    ],
 )
 def test_overload_and_outage_say_when_to_try_again(error, seconds):
     retry = RetryInfo()
@@ -99,6 +106,22 @@ def test_violations_that_do_not_fit_are_counted():
     *shown, last = read.violations
     assert list(violations[: len(shown)]) == shown
     assert last.description == f"and {100 - len(shown)} more violations"
+
+
+def test_half_a_character_does_not_break_a_status():
+    half = "a\ud800b"
+    error = AttendantError(half, Reason.INVALID_INPUT, (Violation(half, half),), {"model": half})
+    read = Status.from_message(to_status(error))
+    assert (read.message, read.violations) == ("a?b", (Violation("a?b", "a?b"),))
+
+
+def test_http_says_what_headers_can_say():
+    answer = to_response(errors.unauthenticated())
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    answer = to_response(errors.rate_limited(2, 1.01))
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
+    answer = to_response(errors.internal())
+    assert {"www-authenticate", "retry-after"} & set(answer.headers) == set()
 
 
 @given(st.text(), st.integers(3, 100))

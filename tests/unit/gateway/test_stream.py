@@ -62,7 +62,7 @@ async def test_an_item_fails_alone(gateway):
 
 
 async def test_items_that_do_not_fit_the_lane_wait(launch):
-    async with launch(max_in_flight=4) as gateway:
+    async with launch(max_explain_in_flight=4) as gateway:
         found = await answers(gateway.stream(item(f"{n}") for n in range(40)))
         assert all(message.HasField("response") for message in found.values())
         assert len(found) == 40
@@ -70,7 +70,7 @@ async def test_items_that_do_not_fit_the_lane_wait(launch):
 
 
 async def test_single_requests_get_through_beside_a_stream(launch):
-    async with launch(max_in_flight=4) as gateway:
+    async with launch(max_explain_in_flight=4) as gateway:
         gateway.worker.gate.clear()
         stream = asyncio.ensure_future(answers(gateway.stream(item(f"{n}") for n in range(20))))
         await until(lambda: gateway.worker.active >= 2)
@@ -111,7 +111,7 @@ async def test_a_client_that_leaves_takes_its_work_with_it(gateway):
     call.cancel()
     await until(lambda: not gateway.worker.active)
     assert gateway.worker.cancelled == 16
-    assert await gateway.metric('attendant_in_flight{model="sarcasm"}') == 0
+    assert await gateway.metric('attendant_in_flight{model="sarcasm",work="explain"}') == 0
 
 
 class Source:

@@ -25,6 +25,14 @@ def tweet(**fields) -> dict:
         (tweet(txt="x", images=[]), ["instance.tweet.txt", "instance.tweet.images"]),
         (tweet(text=3), ["instance.tweet.text"]),
         (tweet(text="\ud800"), ["instance.tweet.text"]),
+        (TWEET | {"cache_mode": "\ud800"}, ["cache_mode"]),
+        (TWEET | {"options": {"gradient": {"targets": ["\ud800"]}}}, ["options.gradient.targets"]),
+        (TWEET | {"\ud800": 1}, ["request"]),
+        (TWEET | {"": 1}, ["request"]),
+        ({"instance": "\ud800"}, ["instance"]),
+        (b'{"options": {"gradient": {"targets": [1e999]}}}', ["options.gradient.targets"]),
+        (b'{"options": {"permutation": {"samples": 1e999}}}', ["options.permutation.samples"]),
+        ({"instance": {"tweet": {"": 1}}}, ["request"]),
         (tweet(attributes="sky"), ["instance.tweet.attributes"]),
         (tweet(attributes=["sky", 4]), ["instance.tweet.attributes"]),
         (tweet(image="a"), ["instance.tweet.image"]),
@@ -53,7 +61,7 @@ def tweet(**fields) -> dict:
 )
 def test_what_the_message_cannot_take_is_named(body, fields):
     with pytest.raises(AttendantError) as caught:
-        read_json(json.dumps(body).encode(), ExplainRequest())
+        read_json(body if isinstance(body, bytes) else json.dumps(body).encode(), ExplainRequest())
     assert caught.value.reason is Reason.INVALID_INPUT
     assert [violation.field for violation in caught.value.violations] == fields
     assert all(violation.description for violation in caught.value.violations)

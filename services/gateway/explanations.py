@@ -1,0 +1,99 @@
+"""Where an explanation comes from: this process's memory, all gateways' Redis, whoever computes it now, or a worker."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from attendant.types import CacheStatus, Timing
+from services.gateway.cache import LruCache
+from services.gateway.flights import Flights
+from services.gateway.metrics import Metrics
+from services.gateway.redis_cache import Entry, RedisCache
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A worker's response, not yet finished, and how long it took: `queue` is what the worker does not account for.
+
+    One that is not `whole`, because the deadline cut it or other weights made it, is for nobody else.
+    """
+
+    response: bytes
+    timing: Timing
+    whole: bool = True
+
+
+Compute = Callable[[], Awaitable[Answer]]
+Found = tuple[Answer, CacheStatus]
+
+
+class Explanations:
+    """`far` is asked for what is not `near`; without it this process keeps to itself."""
+
+    def __init__(self, near: LruCache, far: RedisCache | None, metrics: Metrics) -> None:
+        self._near = near
+        self._far = far
+        self._metrics = metrics
+        self._flights: Flights[Found] = Flights()
+        metrics.watch_cache(lambda: near.size)
+
+    async def find(self, key: str, compute: Compute, flight: str) -> Found:
+        """The answer under `key`: a kept one, or `compute`'s, which is called at most once for all who ask meanwhile.
+
+        `flight` names the way it is computed: who would be served on another way does not wait for this one. Raises
+        what `compute` raises.
+        """
+        response = self._near.get(key)
+        if response is not None:
+            self._metrics.cache_hits.labels("memory").inc()
+            return Answer(response, Timing()), CacheStatus.HIT
+
+        async def lead() -> Found:
+            return await self._find_far(key, compute, flight)
+
+        found, shared = await self._flights.join(f"{key}/{flight}", lead, _is_whole)
+        if shared:
+            self._metrics.cache_hits.labels("flight").inc()
+            return Answer(found[0].response, Timing()), CacheStatus.HIT
+        return found
+
+    async def refresh(self, key: str, compute: Compute, flight: str) -> Found:
+        """`compute`'s answer, which is then kept; those who ask for the same meanwhile share it."""
+
+        async def lead() -> Found:
+            answer = await compute()
+            self._keep(key, answer)
+            return answer, CacheStatus.REFRESHED
+
+        found, shared = await self._flights.join(f"{key}/{flight}/refresh", lead, _is_whole)
+        return (Answer(found[0].response, Timing()), found[1]) if shared else found
+
+    def _keep(self, key: str, answer: Answer) -> None:
+        if answer.whole:
+            self._near.set(key, answer.response)
+            if self._far is not None:
+                self._far.put(key, answer.response)
+
+    async def close(self) -> None:
+        if self._far is not None:
+            await self._far.close()
+
+    async def _find_far(self, key: str, compute: Compute, flight: str) -> Found:
+        if self._far is None:
+            answer = await compute()
+            self._keep(key, answer)
+            return answer, CacheStatus.MISS
+        claimed = await self._far.claim(key, flight)
+        if isinstance(claimed, Entry):
+            self._metrics.cache_hits.labels("redis").inc()
+            self._near.set(key, claimed.response, claimed.age)
+            return Answer(claimed.response, Timing()), CacheStatus.HIT
+        async with claimed as lease:
+            answer = await compute()
+            if answer.whole:
+                self._near.set(key, answer.response)
+                lease.fill(answer.response)
+        return answer, CacheStatus.MISS
+
+
+def _is_whole(found: Found) -> bool:
+    return found[0].whole
