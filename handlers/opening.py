@@ -24,8 +24,6 @@ def open_models(
     """
     config = context.model_yaml_config
     lane = Lane(config["lane"])
-    if lane is Lane.SLOW:
-        lower_priority(SLOW_NICENESS)
     root = Path(context.system_properties["model_dir"])
     manifests = read_store(root)
     models = {
@@ -35,4 +33,7 @@ def open_models(
     }
     for (name, _), model in models.items():
         warm_up(model, example(manifests[name]), lane, manifests[name].methods)
+    if lane is Lane.SLOW:
+        # Only now: one that comes back under load would else take a minute to open its models.
+        lower_priority(SLOW_NICENESS)
     return models, float(config["responseTimeout"])

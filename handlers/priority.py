@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def lower_priority(niceness: int) -> None:
-    """Add to the niceness of this process. To be called before models start their threads.
+    """Add to the niceness of this process.
 
-    Linux keeps priorities by thread, and a thread begins with its starter's: those that libraries have started when
-    they were imported are told one by one.
+    Linux keeps priorities by thread, and a thread begins with its starter's: those that libraries and models have
+    started are told one by one.
     """
     threads = [int(path.name) for path in Path("/proc/self/task").glob("*")] or [0]
     for thread in threads:

@@ -27,6 +27,7 @@ def shared_data() -> Path:
 _STACK_FIXTURES = {"archives", "service", "services", "start_stack"}
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     for item in items:
         if _STACK_FIXTURES & set(getattr(item, "fixturenames", ())):

@@ -19,7 +19,7 @@ REQUEST = encode_predict_request("sarcasm", TWEET)
 SLOW = encode_explain_request(
     "sarcasm", TWEET, options=ExplainOptions(gradient=GradientOptions()), cache_mode=CacheMode.BYPASS
 )
-RECOVERY = 30  # seconds; measured: 2.3 to 7
+RECOVERY = 60  # seconds; measured: 2.3 to 10, and more where other tests have the cores
 
 
 class Load:
