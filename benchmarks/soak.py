@@ -39,8 +39,11 @@ ARCHIVES = ROOT / "build" / "archives"
 WORDS = ("oh", "great", "another", "monday", "i", "just", "love", "waiting", "in", "line", "what", "a", "day")
 OK = "OK"
 DEADLINE = 15.0  # seconds
-# What a fault may do to callers, and for how long at most; a worker that comes back opens every model first.
+# For how long callers may feel a fault. A worker that was killed opens every model before it serves: its fault ends
+# some seconds after the first answer, when what has piled up is done.
 FAULT_SECONDS = 20.0
+RECOVERY_SECONDS = 60.0  # at most, from a worker's end to its successor's first answer
+SETTLING_SECONDS = 5.0
 SAMPLE_SECONDS = 5.0
 
 
@@ -60,10 +63,13 @@ class Record:
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     in_faults: Counter[str] = field(default_factory=Counter)
+    answered: dict[str, float] = field(default_factory=dict)  # when the latest that got an answer was sent, by kind
     unexpected: list[str] = field(default_factory=list)
 
     def add(self, name: str, kind: Kind, started: float, outcome: str, excuse: str) -> None:
         self.outcomes[name, outcome] += 1
+        if outcome == OK:
+            self.answered[name] = max(started, self.answered.get(name, 0.0))
         if outcome in kind.ends:
             if not excuse:
                 self.seconds[name].append(time.monotonic() - started)
@@ -86,11 +92,13 @@ EXCUSED: Mapping[str, frozenset[str]] = {
 class Faults:
     """Injects one fault after another; `now` names the one that callers may still feel."""
 
-    def __init__(self, stack: RunningStack, burst: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, stack: RunningStack, burst: Callable[[], Awaitable[None]], record: Record) -> None:
         self._stack = stack
         self._burst = burst
+        self._answered = record.answered
         self._name, self._until = "", 0.0
         self.injected: Counter[str] = Counter()
+        self.recoveries: dict[str, list[float]] = defaultdict(list)  # seconds without answers, by archive
 
     def during(self, started: float) -> str:
         """The fault that a request that began then, and ends now, may have met."""
@@ -101,10 +109,10 @@ class Faults:
         while True:
             for name, inject in (
                 ("Valkey stopped", self._stop_valkey),
-                ("worker killed", partial(self._kill_worker, "sarcasm")),
+                ("worker killed", partial(self._kill_worker, "sarcasm", "predict, text")),
                 ("Valkey killed", self._kill_valkey),
                 ("burst", self._burst),
-                ("slow worker killed", partial(self._kill_worker, "sarcasm_slow")),
+                ("slow worker killed", partial(self._kill_worker, "sarcasm_slow", "explain, gradient")),
             ):
                 await asyncio.sleep(pause)
                 self._name, self._until = name, time.monotonic() + FAULT_SECONDS
@@ -125,8 +133,15 @@ class Faults:
     async def _kill_valkey(self) -> None:
         os.kill(self._valkey(), signal.SIGKILL)
 
-    async def _kill_worker(self, archive: str) -> None:
+    async def _kill_worker(self, archive: str, kind: str) -> None:
+        """Waits until requests of that kind are answered again; if they are not, the fault is over nevertheless."""
         os.kill(self._stack.workers()[archive], signal.SIGKILL)
+        killed = time.monotonic()
+        self._until = killed + RECOVERY_SECONDS
+        while self._answered.get(kind, 0.0) <= killed and time.monotonic() < self._until:
+            await asyncio.sleep(0.1)
+        self.recoveries[archive].append(time.monotonic() - killed)
+        self._until = time.monotonic() + SETTLING_SECONDS
 
 
 class Senders:
@@ -326,7 +341,7 @@ def show(console: Console, record: Record, memory: Sequence[Mapping[str, float]]
         )
         table.add_row(name, f"{sum(ends.values()):,}", words, *quantiles)
     console.print(table)
-    console.print("Latencies leave out what began within 20 s of a fault.")
+    console.print("Latencies leave out what began while a fault could be felt.")
     for name in memory[0] if memory else ():
         values = [sample[name] for sample in memory]
         console.print(
@@ -364,7 +379,7 @@ async def soak(
             async def burst() -> None:
                 await asyncio.gather(*(load.send_one() for _ in range(200)))
 
-            faults = Faults(stack, burst)
+            faults = Faults(stack, burst, load.record)
             load.excuse = faults.during
             memory = [resident_megabytes(stack)]
 
@@ -403,6 +418,9 @@ def report(
     """Prints everything; whether all is well."""
     show(console, record, memory)
     console.print(f"faults: {', '.join(f'{name} x{count}' for name, count in faults.injected.items())}")
+    for archive, seconds in faults.recoveries.items():
+        times = ", ".join(f"{each:.1f}" for each in seconds)
+        console.print(f"without a worker, {archive} did not answer for {times} s")
     console.print(f"felt by callers, as they may be: {dict(record.in_faults) or 'nothing'}")
     started, finished = (total(metrics, f"attendant_requests{part}_total") for part in ("_started", ""))
     in_flight = total(metrics, "attendant_in_flight")

@@ -3,7 +3,7 @@
 grpcio would say UNKNOWN, and log a trace for each. Our own service reads its bytes itself.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, NoReturn
 
 import grpc
@@ -15,18 +15,18 @@ from services.gateway.statuses import abort
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class Parsing(grpc.aio.ServerInterceptor):
-    """Hands such services the bytes through a parser of ours."""
+class Registrar:
+    """What generated code adds its services to, in the server's stead: calls of these services alone pass our parser."""
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Any:
-        handler = await continuation(handler_call_details)
-        if handler is None or handler.request_deserializer is None:
-            return handler
-        return _parsing(handler, handler_call_details.method)
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
+        """Nothing to do: the same methods come by name."""
+
+    def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
+        parsing = {name: _parsing(handler, f"/{service}/{name}") for name, handler in handlers.items()}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, parsing),))
 
 
 def _parsing(handler: Any, method: str) -> Any:  # noqa: C901 - four small functions in one

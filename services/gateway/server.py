@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import grpc
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from services.gateway.backends.base import Backend
 from services.gateway.closing import Closing
@@ -17,7 +17,7 @@ from services.gateway.door import GrpcDoor
 from services.gateway.explanations import Explanations
 from services.gateway.health import Health
 from services.gateway.http_server import HttpServer
-from services.gateway.parsing import Parsing
+from services.gateway.parsing import Registrar
 from services.gateway.readiness import Readiness
 from services.gateway.renewal import Renewable, keep_renewing
 from services.gateway.servicer import SERVICE, Servicer
@@ -62,7 +62,10 @@ class Listeners:
 
 
 class Server:
-    """`closing` is shared with the servicer and the HTTP application; `operations` ends last."""
+    """`closing` is shared with the servicer and the HTTP application; `operations` ends last.
+
+    Without a `door` everybody may come in over gRPC.
+    """
 
     def __init__(  # noqa: PLR0913 - the parts of a gateway
         self,
@@ -70,7 +73,7 @@ class Server:
         servicer: Servicer,
         http: HttpServer,
         operations: HttpServer,
-        door: GrpcDoor,
+        door: GrpcDoor | None,
         tls: Tls | None,
         renewables: Sequence[Renewable],
         health: Health,
@@ -191,7 +194,7 @@ class Server:
 
     def _grpc_server(self) -> grpc.aio.Server:
         server = grpc.aio.server(
-            interceptors=(self._door, Parsing()),
+            interceptors=() if self._door is None else (self._door,),
             options=(
                 *LIMITS,
                 ("grpc.so_reuseport", 0),  # else two gateways share a port in silence
@@ -200,9 +203,12 @@ class Server:
             ),
         )
         server.add_generic_rpc_handlers((self._servicer.handlers(),))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        registrar = Registrar(server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, registrar)
         names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, server)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
+            reflection.aio.ReflectionServicer(names), registrar
+        )
         return server
 
 

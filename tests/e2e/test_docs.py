@@ -91,11 +91,21 @@ def test_a_pages_python_runs(page, services, desk, monkeypatch):
 def test_every_page_is_linked_and_every_link_leads_somewhere():
     linked = set()
     for page in PAGES:
-        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
-            path = (page.parent / target).resolve()
+        for target, place in re.findall(
+            r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")
+        ):
+            path = (page.parent / target).resolve() if target else page
             assert path.exists(), f"{page.name} links to {target}"
-            linked.add(path)
+            assert not place or place in places(path), f"{page.name} links to {target}#{place}"
+            if target:
+                linked.add(path)
     assert set(PAGES) - linked <= {ROOT / "README.md"}
+
+
+def places(page):
+    """What its headings are called in links."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 def test_no_page_waits_to_be_filled_in():
