@@ -10,6 +10,7 @@ is measured against, and, in a folder built by `attendant archive`, the graphs.
 import hashlib
 import json
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
@@ -63,7 +64,7 @@ class VersionManifest:
     description: str
     files: dict[str, FileEntry]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 (hexadecimal) over role, path and sha256 of every file; derived files do not change it."""
         rows = [

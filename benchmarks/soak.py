@@ -63,7 +63,9 @@ class Record:
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     in_faults: Counter[str] = field(default_factory=Counter)
-    answered: dict[str, float] = field(default_factory=dict)  # when the latest that got an answer was sent, by kind
+    answered: dict[str, float] = field(
+        default_factory=dict
+    )  # when the latest that got an answer was sent, by kind
     unexpected: list[str] = field(default_factory=list)
 
     def add(self, name: str, kind: Kind, started: float, outcome: str, excuse: str) -> None:
@@ -138,7 +140,7 @@ class Faults:
         os.kill(self._stack.workers()[archive], signal.SIGKILL)
         killed = time.monotonic()
         self._until = killed + RECOVERY_SECONDS
-        while self._answered.get(kind, 0.0) <= killed and time.monotonic() < self._until:
+        while self._answered.get(kind, 0.0) <= killed and time.monotonic() < self._until:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         self.recoveries[archive].append(time.monotonic() - killed)
         self._until = time.monotonic() + SETTLING_SECONDS

@@ -4,8 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -24,7 +23,8 @@ from services.gateway.lanes import work_of
 from services.gateway.metrics import Metrics
 from services.gateway.observer import Observation, Observer
 from services.gateway.readiness import Readiness
-from services.gateway.validation import Question, Validator
+from services.gateway.repeats import Repeat, Repeats
+from services.gateway.validation import Question, Validator, new_request_id
 
 log = structlog.get_logger()
 
@@ -43,6 +43,7 @@ class DataPlane:
     observer: Observer
     metrics: Metrics
     default_budget: float
+    repeats: Repeats = field(default_factory=Repeats)
     clock: Callable[[], float] = time.perf_counter
 
     async def predict(self, request: bytes, budget: float | None) -> bytes:
@@ -52,18 +53,17 @@ class DataPlane:
             question = self.validator.predict(request, observed)
             answer = await self._ask(question, deadline)
             return finish_predict_response(
-                answer.response, self._finished(answer.timing, observed), question.request_id
+                answer.response, self._finished(answer.timing, observed), observed.request_id
             )
 
     async def explain(self, request: bytes, budget: float | None, *, bulk: bool = False) -> bytes:
         """An ExplainRequest's ExplainResponse. Bulk work waits for its turn; else a full lane is a refusal."""
         with self.observer.request("ExplainStream" if bulk else "Explain") as observed:
             deadline = None if bulk and budget is None else self._deadline(budget)
-            question = self.validator.explain(request, observed)
-            answer, status = await self._explain(question, deadline, bulk=bulk)
+            answer, status = await self._explain(request, observed, deadline, bulk=bulk)
             self.metrics.cache_requests.labels(status.value).inc()
             return finish_explain_response(
-                answer.response, self._finished(answer.timing, observed), question.request_id, status
+                answer.response, self._finished(answer.timing, observed), observed.request_id, status
             )
 
     async def list_models(self) -> bytes:
@@ -75,16 +75,40 @@ class DataPlane:
     def _deadline(self, budget: float | None) -> float:
         return self.clock() + (self.default_budget if budget is None else budget - MARGIN)
 
-    async def _explain(self, question: Question, deadline: float | None, *, bulk: bool) -> Found:
-        """The answer, computed now or not, as the question's cache mode has it."""
-        compute = partial(self._ask, question, deadline, bulk=bulk)
-        if question.cache_mode is CacheMode.BYPASS:
-            return await compute(), CacheStatus.BYPASS
-        find = self.explanations.find
-        if question.cache_mode is CacheMode.REFRESH:
-            find = self.explanations.refresh
+    def _find_repeat(self, request: bytes, observed: Observation) -> Repeat | None:
+        """What is known of a request that came before, if its caller may ask for it."""
+        repeat = self.repeats.find(request)
+        if repeat is None or not may_use(repeat.model):
+            return None
+        observed.model = repeat.model
+        observed.request_id = repeat.request_id or new_request_id()
+        return repeat
+
+    async def _explain(
+        self, request: bytes, observed: Observation, deadline: float | None, *, bulk: bool
+    ) -> Found:
+        """The answer, computed now or not, as the request's cache mode has it."""
+        flight = "bulk" if bulk else "single"
+
+        async def compute() -> Answer:
+            return await self._ask(question or self.validator.explain(request, observed), deadline, bulk=bulk)
+
+        repeat, question = self._find_repeat(request, observed), None
+        if repeat is None:
+            question = self.validator.explain(request, observed)
+            if question.cache_mode is CacheMode.BYPASS:
+                return await compute(), CacheStatus.BYPASS
+            key = _key(question)
+            if question.cache_mode is CacheMode.REFRESH:
+                async with self._until(deadline):
+                    return await self.explanations.refresh(key, compute, flight)
+            repeat = Repeat(question.model.name, key, question.request_id if question.is_named else "")
+            self.repeats.remember(request, repeat)
+        found = self.explanations.recall(repeat.key)
+        if found is not None:
+            return found
         async with self._until(deadline):
-            return await find(_key(question), compute, flight="bulk" if bulk else "single")
+            return await self.explanations.find(repeat.key, compute, flight)
 
     async def _ask(self, question: Question, deadline: float | None, *, bulk: bool = False) -> Answer:
         """The backend's answer, once its kind of work has a slot; work whose deadline has passed is not begun.

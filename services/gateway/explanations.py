@@ -33,19 +33,24 @@ class Explanations:
         self._near = near
         self._far = far
         self._metrics = metrics
+        self._memory_hits = metrics.cache_hits.labels("memory")
         self._flights: Flights[Found] = Flights()
         metrics.watch_cache(lambda: near.size)
 
-    async def find(self, key: str, compute: Compute, flight: str) -> Found:
-        """The answer under `key`: a kept one, or `compute`'s, which is called at most once for all who ask meanwhile.
-
-        `flight` names the way it is computed: who would be served on another way does not wait for this one. Raises
-        what `compute` raises.
-        """
+    def recall(self, key: str) -> Found | None:
+        """The answer that this process itself keeps under `key`."""
         response = self._near.get(key)
-        if response is not None:
-            self._metrics.cache_hits.labels("memory").inc()
-            return Answer(response, Timing()), CacheStatus.HIT
+        if response is None:
+            return None
+        self._memory_hits.inc()
+        return Answer(response, Timing()), CacheStatus.HIT
+
+    async def find(self, key: str, compute: Compute, flight: str) -> Found:
+        """The answer under `key`, which `recall` has not: one that others keep, or `compute`'s.
+
+        `compute` is called at most once for all who ask meanwhile. `flight` names the way it is computed: who would be
+        served on another way does not wait for this one. Raises what `compute` raises.
+        """
 
         async def lead() -> Found:
             return await self._find_far(key, compute, flight)

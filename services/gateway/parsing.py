@@ -16,7 +16,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Registrar:
-    """What generated code adds its services to, in the server's stead: calls of these services alone pass our parser."""
+    """What generated code adds its services to, in the server's stead: their calls pass a parser of ours."""
 
     def __init__(self, server: grpc.aio.Server) -> None:
         self._server = server

@@ -45,6 +45,7 @@ class Question:
     model: ModelManifest
     version: VersionManifest
     request_id: str
+    is_named: bool  # by its caller, who gave it that id
     instance: instance_pb2.Instance
     options: ExplainOptions = ATTENTION_ALONE
     cache_mode: CacheMode = CacheMode.USE
@@ -52,6 +53,11 @@ class Question:
     def row(self, budget: float) -> Row:
         """For the backend; `budget` is in seconds."""
         return Row(self.operation, self.request, self.model.name, self.version.version, budget)
+
+
+def new_request_id() -> str:
+    """For a request whose caller gave it none."""
+    return uuid.uuid4().hex
 
 
 class Validator:
@@ -74,6 +80,7 @@ class Validator:
             model=model,
             version=version,
             request_id=observed.request_id,
+            is_named=bool(message.request_id),
             instance=message.instance,
         )
 
@@ -104,6 +111,7 @@ class Validator:
             model=model,
             version=version,
             request_id=observed.request_id,
+            is_named=bool(message.request_id),
             instance=message.instance,
             options=options,
             cache_mode=CACHE_MODES[message.cache_mode],
@@ -123,7 +131,7 @@ class Validator:
         self, message: PredictRequest | ExplainRequest, observed: Observation
     ) -> tuple[ModelManifest, VersionManifest]:
         if len(message.request_id.encode()) <= REQUEST_ID_BYTES:
-            observed.request_id = message.request_id or uuid.uuid4().hex
+            observed.request_id = message.request_id or new_request_id()
         if not message.model:
             raise invalid("model", f"name one of: {', '.join(filter(may_use, self._models))}")
         check_model(message.model)  # first: whoever may not use it is not told whether it exists

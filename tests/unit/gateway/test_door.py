@@ -183,6 +183,15 @@ async def test_a_model_that_the_token_may_not_use_is_forbidden_whether_or_not_it
     assert await closed.metric(series) == 1
 
 
+async def test_an_answer_that_is_kept_is_for_those_alone_who_may_use_its_model(closed):
+    """Asked with the same bytes by one after another."""
+    codes = [
+        (await call(closed, "Explain", EXPLAIN, f"Bearer {token}"))[0] for token in ("good", "narrow", "good")
+    ]
+    assert codes == [grpc.StatusCode.OK, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.OK]
+    assert len(closed.worker.rows) == 1
+
+
 async def test_what_a_token_may_use_is_all_that_it_hears_of(closed):
     async with AsyncClient(closed.server.grpc_address, token="narrow") as client:
         assert [model.name for model in await client.list_models()] == ["irony"]
