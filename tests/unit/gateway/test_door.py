@@ -185,10 +185,10 @@ async def test_a_model_that_the_token_may_not_use_is_forbidden_whether_or_not_it
 
 async def test_an_answer_that_is_kept_is_for_those_alone_who_may_use_its_model(closed):
     """Asked with the same bytes by one after another."""
-    codes = [
-        (await call(closed, "Explain", EXPLAIN, f"Bearer {token}"))[0] for token in ("good", "narrow", "good")
-    ]
-    assert codes == [grpc.StatusCode.OK, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.OK]
+    assert isinstance(await call(closed, "Explain", EXPLAIN, "Bearer good"), bytes)
+    code, _ = await call(closed, "Explain", EXPLAIN, "Bearer narrow")
+    assert code is grpc.StatusCode.PERMISSION_DENIED
+    assert isinstance(await call(closed, "Explain", EXPLAIN, "Bearer good"), bytes)
     assert len(closed.worker.rows) == 1
 
 
