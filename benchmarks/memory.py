@@ -49,7 +49,7 @@ def build_kinds(senders: Senders) -> dict[str, Kind]:
 
 
 async def look(http: httpx.AsyncClient) -> Held:
-    await asyncio.sleep(3)  # connections of clients that left close, entries are written
+    await asyncio.sleep(8)  # idle connections of HTTP clients are closed after 5, entries are written
     metrics = await read_metrics(http)
     assert total(metrics, "attendant_in_flight") == 0
     return Held(
