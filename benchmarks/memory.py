@@ -3,7 +3,8 @@
     .venv/bin/python -m benchmarks.memory --calls 100000          (make bench-memory)
 
 The model is one of points in a plane, so that the gateway limits the calls. The cache in its memory is small, and full
-when the measurement begins. Ends with 1 where more than 10 MB stay, or a descriptor or a task does.
+when the measurement begins; the warm-up has more callers, so that pools of connections are as large as they get. Ends
+with 1 where more than 10 MB stay, or a descriptor or a task does.
 """
 
 import asyncio
@@ -20,10 +21,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from attendant.channels import OPTIONS
-from benchmarks.soak import ARCHIVES, DEADLINE, Kind, Load, Senders, read_metrics, show, total
+from benchmarks.soak import ARCHIVES, DEADLINE, Kind, Load, Record, Senders, read_metrics, show, total
 from services.stack.trial import running_stack
 
-CALLERS = 16
+CALLERS, WARM_UP_CALLERS = 16, 48
 LIMIT = 10.0  # megabytes
 SMALL_CACHE = str(1 << 20)  # bytes
 
@@ -49,7 +50,11 @@ def build_kinds(senders: Senders) -> dict[str, Kind]:
 
 
 async def look(http: httpx.AsyncClient) -> Held:
-    await asyncio.sleep(8)  # idle connections of HTTP clients are closed after 5, entries are written
+    await asyncio.sleep(
+        6
+    )  # entries are written; what the HTTP client closes with the next request is idle for 5 by then
+    await read_metrics(http)
+    await asyncio.sleep(1)
     metrics = await read_metrics(http)
     assert total(metrics, "attendant_in_flight") == 0
     return Held(
@@ -74,7 +79,8 @@ async def bench(console: Console, calls: int, warm_up: int) -> bool:
             with Progress(console=console, transient=True) as progress:
                 task = progress.add_task("calling", total=warm_up + calls)
                 advance = partial(progress.advance, task)
-                await load.send(warm_up, CALLERS, advance)
+                await load.send(warm_up, WARM_UP_CALLERS, advance)
+                load.record = Record()
                 before = await look(http)
                 await load.send(calls, CALLERS, advance)
                 after = await look(http)

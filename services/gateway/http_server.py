@@ -15,6 +15,9 @@ from services.gateway.tls import Tls
 
 HEAD_BYTES = 16 * 1024
 HEAD_SECONDS = 10.0
+# Longer than clients and balancers keep an idle connection (httpx 5, many balancers 60): they close it, not we, and none
+# sends its next request into a connection that we are closing.
+KEEP_ALIVE_SECONDS = 75
 _PIECE = HEAD_BYTES // 8
 
 
@@ -42,6 +45,7 @@ class HttpServer(uvicorn.Server):
                 access_log=False,
                 lifespan="off",
                 server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=round(drain_seconds) or 1,
             )
         )

@@ -8,4 +8,4 @@ from benchmarks import memory
 
 
 def test_some_thousand_calls_leave_nothing_behind(archives):
-    assert asyncio.run(memory.bench(Console(), calls=4_000, warm_up=4_000))
+    assert asyncio.run(memory.bench(Console(), calls=3_000, warm_up=3_000))

@@ -370,3 +370,8 @@ async def test_a_refused_request_whose_body_arrives_loses_neither_answer_nor_con
     assert (b"connection: close" not in head) == arrives
     writer.close()
     await writer.wait_closed()
+
+
+async def test_an_idle_connection_outlives_what_clients_and_balancers_keep(gateway):
+    """Whoever closes first should be they: a request that meets our closing is lost."""
+    assert gateway.server._http.config.timeout_keep_alive > 60
