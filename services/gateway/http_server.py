@@ -15,8 +15,8 @@ from services.gateway.tls import Tls
 
 HEAD_BYTES = 16 * 1024
 HEAD_SECONDS = 10.0
-# Longer than clients and balancers keep an idle connection (httpx 5, many balancers 60): they close it, not we, and none
-# sends its next request into a connection that we are closing.
+# Longer than clients and balancers keep an idle connection (httpx 5, many balancers 60): they close it, not we, and no
+# next request meets a connection that we are closing.
 KEEP_ALIVE_SECONDS = 75
 _PIECE = HEAD_BYTES // 8
 
