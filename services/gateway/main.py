@@ -92,7 +92,7 @@ def build_server(settings: GatewaySettings, models: Mapping[str, ModelManifest],
         servicer=Servicer(data_plane, settings.stream_window, closing, access, refusals),
         http=HttpServer(http.app(), tls, settings.drain_seconds, bad_head),
         operations=HttpServer(http.operations(), None, settings.drain_seconds, bad_head),
-        # Asked at every call, it costs a tenth of a cached answer: only where it has something to ask for.
+        # It is asked at every call: only where it has something to ask for.
         door=None if settings.tokens is None else GrpcDoor(access, refusals),
         tls=tls,
         renewables=[access] if tls is None else [access, tls],
