@@ -172,13 +172,13 @@ def write_manifest(folder: Path, manifest: ModelManifest) -> Path:
 
 def describe(folder: Path, path: Path) -> FileEntry:
     """The entry of a file that lies below the model's folder."""
-    return FileEntry(path.relative_to(folder).as_posix(), _sha256(path), path.stat().st_size)
+    return FileEntry(path.relative_to(folder).as_posix(), file_digest(path), path.stat().st_size)
 
 
 def verify(folder: Path, entry: FileEntry) -> Path:
     """Where the file lies, once its size and SHA-256 are what the manifest says; ManifestError otherwise."""
     path = _find(folder, entry)
-    _check_digest(path, _sha256(path), entry)
+    _check_digest(path, file_digest(path), entry)
     return path
 
 
@@ -207,6 +207,7 @@ def _check_digest(path: Path, digest: str, entry: FileEntry) -> None:
         raise ManifestError(f"{path}: its sha256 is {digest}; the manifest says {entry.sha256}")
 
 
-def _sha256(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 (hexadecimal) of the file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,12 +6,11 @@ One line a file, as `sha256sum` writes and checks it. A seal tells a damaged, ha
 write the folder can write a seal too: where that matters, keep the seal's own SHA-256 elsewhere and compare it.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from attendant.manifest import ManifestError, ModelManifest, read_manifest, stays_inside
+from attendant.manifest import ManifestError, ModelManifest, file_digest, read_manifest, stays_inside
 
 SEAL = "archive.sha256"
 TORCHSERVE_MANIFEST = Path("MAR-INF") / "MANIFEST.json"  # what makes a folder an archive
@@ -26,9 +25,9 @@ def write_seal(archive: Path) -> str:
     """Seal a folder as it is; the seal's own SHA-256."""
     seal = archive / SEAL
     seal.unlink(missing_ok=True)
-    rows = [f"{_sha256(path)}  {path.relative_to(archive).as_posix()}\n" for path in _files(archive)]
+    rows = [f"{file_digest(path)}  {path.relative_to(archive).as_posix()}\n" for path in _files(archive)]
     seal.write_text("".join(rows), encoding="utf-8", newline="\n")
-    return _sha256(seal)
+    return file_digest(seal)
 
 
 def check_seal(archive: Path, seen: Seen | None = None) -> str:
@@ -47,7 +46,7 @@ def check_seal(archive: Path, seen: Seen | None = None) -> str:
         digest = _digest(found[name], {} if seen is None else seen)
         if digest != listed[name]:
             raise ManifestError(f"{archive / name}: its sha256 is {digest}; {SEAL} says {listed[name]}")
-    return _sha256(archive / SEAL)
+    return file_digest(archive / SEAL)
 
 
 def check_archives(store: Path) -> dict[str, str]:
@@ -109,10 +108,5 @@ def _digest(path: Path, seen: Seen) -> str:
     status = path.stat()
     key = (status.st_dev, status.st_ino)
     if key not in seen:
-        seen[key] = _sha256(path)
+        seen[key] = file_digest(path)
     return seen[key]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

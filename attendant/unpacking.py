@@ -72,9 +72,8 @@ def _check_entries(file: Path, entries: list[zipfile.ZipInfo], limits: UnpackLim
     taken: set[str] = set()
     for entry in entries:
         problem = _problem(entry, limits)
-        name = entry.filename.rstrip(
-            "/"
-        ).casefold()  # on some file systems two names that differ by case are one
+        # On some file systems two names that differ by case are one
+        name = entry.filename.rstrip("/").casefold()
         if problem is None and name in taken:
             problem = "it is there twice"
         if problem is not None:

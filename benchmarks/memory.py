@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from attendant.channels import OPTIONS
-from benchmarks.soak import ARCHIVES, DEADLINE, Kind, Load, Record, Senders, read_metrics, show, total
+from benchmarks.mixture import ARCHIVES, DEADLINE, Kind, Load, Record, Senders, read_metrics, show, total
 from services.stack.trial import running_stack
 
 CALLERS, WARM_UP_CALLERS = 16, 48
@@ -58,7 +58,7 @@ async def look(http: httpx.AsyncClient) -> Held:
     metrics = await read_metrics(http)
     assert total(metrics, "attendant_in_flight") == 0
     return Held(
-        metrics["process_resident_memory_bytes"] / 2**20,
+        metrics["process_resident_memory_bytes"] / 1e6,
         int(metrics["process_open_fds"]),
         int(metrics["attendant_tasks"]),
     )
@@ -84,7 +84,7 @@ async def bench(console: Console, calls: int, warm_up: int) -> bool:
                 before = await look(http)
                 await load.send(calls, CALLERS, advance)
                 after = await look(http)
-            show(console, load.record, [])
+            show(console, load.record)
     growth = after.megabytes - before.megabytes
     console.print(f"after {warm_up:,} calls: {before}")
     console.print(f"after {calls:,} more: {after}")

@@ -8,7 +8,7 @@ a pause, before and after them a quarter of C. Then predictions at a quarter of 
 
 Settled: the first moment from which on, for half a second, windows of 50 ms have at least 3/4 of the answers that they
 should have, and no answer that took more than twice the p99 of the quiet time; of the ten windows one may be an
-exception.
+exception. Below C a window should have an answer or two, too few to count: there latency alone tells.
 """
 
 import asyncio

@@ -121,10 +121,10 @@ def e_values(p_values: ArrayLike) -> Floats:
 class Evidence:
     """Adds evidence up over windows until it is enough: a mixture of Shiryaev-Roberts processes, one a stream.
 
-    M_k <- (1 + M_k) e_k for each stream, and an alarm where their weighted sum is at least A = `run_length`. If no
-    stream drifts, E[e_k | what was before] <= 1, so that the sum less the number of windows is a supermartingale,
-    whatever the streams have to do with each other: on average at least A windows pass before a false alarm. One stream
-    that drifts grows at its own pace, and pays for the others once, with the logarithm of its weight.
+    M_k <- (1 + M_k) e_k for each stream, and an alarm where their weighted sum is at least A = `run_length`. If every
+    stream stays within its tolerance, E[e_k | what was before] <= 1, so that the sum less the number of windows is a
+    supermartingale, whatever the streams have to do with each other: on average at least A windows pass before a false
+    alarm. One stream that drifts grows at its own pace, and pays for the others once, with the logarithm of its weight.
     """
 
     def __init__(self, weights: ArrayLike, run_length: float) -> None:

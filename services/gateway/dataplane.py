@@ -23,7 +23,7 @@ from services.gateway.lanes import work_of
 from services.gateway.metrics import Metrics
 from services.gateway.observer import Observation, Observer
 from services.gateway.readiness import Readiness
-from services.gateway.repeats import Repeat, Repeats
+from services.gateway.repeats import Repeat, Repeats, fingerprint
 from services.gateway.validation import Question, Validator, new_request_id
 
 log = structlog.get_logger()
@@ -75,9 +75,9 @@ class DataPlane:
     def _deadline(self, budget: float | None) -> float:
         return self.clock() + (self.default_budget if budget is None else budget - MARGIN)
 
-    def _find_repeat(self, request: bytes, observed: Observation) -> Repeat | None:
-        """What is known of a request that came before, if its caller may ask for it."""
-        repeat = self.repeats.find(request)
+    def _find_repeat(self, seen: bytes, observed: Observation) -> Repeat | None:
+        """What is known of a request with that fingerprint, if one came before and this caller may ask for it."""
+        repeat = self.repeats.find(seen)
         if repeat is None or not may_use(repeat.model):
             return None
         observed.model = repeat.model
@@ -93,7 +93,8 @@ class DataPlane:
         async def compute() -> Answer:
             return await self._ask(question or self.validator.explain(request, observed), deadline, bulk=bulk)
 
-        repeat, question = self._find_repeat(request, observed), None
+        seen = fingerprint(request)
+        repeat, question = self._find_repeat(seen, observed), None
         if repeat is None:
             question = self.validator.explain(request, observed)
             if question.cache_mode is CacheMode.BYPASS:
@@ -103,7 +104,7 @@ class DataPlane:
                 async with self._until(deadline):
                     return await self.explanations.refresh(key, compute, flight)
             repeat = Repeat(question.model.name, key, question.request_id if question.is_named else "")
-            self.repeats.remember(request, repeat)
+            self.repeats.remember(seen, repeat)
         found = self.explanations.recall(repeat.key)
         if found is not None:
             return found

@@ -32,9 +32,7 @@ _FIELDS = struct.Struct(">2sd16s")  # header, seconds since the epoch, checksum
 LEASE_MS = 3000  # a gateway that was killed holds up the others for so long
 RENEW_SECONDS = 1.0
 LOOK_SECONDS = (0.01, 0.05)  # how soon a waiting gateway looks again, at first and at last
-WRITES = (
-    64  # on their way at a time; beyond it entries are dropped: writing must not cost memory without bound
-)
+WRITES = 64  # on their way at a time; beyond it entries are dropped, for memory is bounded
 _CLOSE_SECONDS = 1.0
 _NO_ANSWER = (RedisConnectionError, RedisTimeoutError, InvalidResponse, TimeoutError, OSError)
 

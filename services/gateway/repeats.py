@@ -17,7 +17,7 @@ class Repeat:
 
 
 class Repeats:
-    """The last requests that asked for an explanation which may come from the cache, by the SHA-256 of their bytes.
+    """The last requests that asked for an explanation which may come from the cache, by their fingerprints.
 
     What a request means stays as it is while the process lives: the models and the limits do. Whether its caller may
     ask does not, and is not in here.
@@ -27,20 +27,19 @@ class Repeats:
         self._capacity = capacity
         self._known: OrderedDict[bytes, Repeat] = OrderedDict()
 
-    def find(self, request: bytes) -> Repeat | None:
-        digest = _digest(request)
-        repeat = self._known.get(digest)
+    def find(self, fingerprint: bytes) -> Repeat | None:
+        repeat = self._known.get(fingerprint)
         if repeat is not None:
-            self._known.move_to_end(digest)
+            self._known.move_to_end(fingerprint)
         return repeat
 
-    def remember(self, request: bytes, repeat: Repeat) -> None:
-        digest = _digest(request)
-        self._known[digest] = repeat
-        self._known.move_to_end(digest)
+    def remember(self, fingerprint: bytes, repeat: Repeat) -> None:
+        self._known[fingerprint] = repeat
+        self._known.move_to_end(fingerprint)
         if len(self._known) > self._capacity:
             self._known.popitem(last=False)
 
 
-def _digest(request: bytes) -> bytes:
+def fingerprint(request: bytes) -> bytes:
+    """SHA-256: no two requests have the same, whoever makes them."""
     return hashlib.sha256(request).digest()

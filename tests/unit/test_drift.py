@@ -18,6 +18,7 @@ from attendant.statistics.drift import (
 )
 from attendant.statistics.summaries import Samples, Statistic, map_sources, streams
 from attendant.types import MODALITIES
+from benchmarks.drift import draw_references, first_alarm
 
 TEXT, IMAGE, ATTRIBUTE = MODALITIES
 SETS = [(TEXT,), (TEXT, ATTRIBUTE), MODALITIES]
@@ -145,38 +146,20 @@ def test_false_alarms_are_as_rare_as_stated_whatever_the_streams_have_to_do_with
     assert windows / alarms >= stated
 
 
-def first_alarm(drifted, rng, reference, watched=13, windows=40, excuse=tolerance):
-    """Windows of 200 until the alarm, of `watched` streams of which some go from Beta(5, 2) to Beta(5, 2.4)."""
-    adding = Evidence([1 / watched] * watched, 1000)
-    for number in range(1, windows + 1):
-        rows = [rng.beta(5, 2.4 if place < drifted else 2, 200) for place in range(watched)]
-        excused = excuse(len(reference[0]), 200)
-        p = [p_value(kolmogorov_distance(*pair), 200, excused) for pair in zip(rows, reference, strict=True)]
-        if adding.add(e_values(p)):
-            return number
-    return windows
-
-
 @pytest.mark.parametrize(("drifted", "delay"), [(1, 8), (4, 4)], ids=["one vector of 13", "a group of four"])
 def test_a_planted_shift_is_found_in_time(drifted, delay):
     rng = np.random.default_rng(4)
-    found = []
-    for _ in range(12):
-        reference = [rng.beta(5, 2, 2409) for _ in range(13)]
-        found.append(first_alarm(drifted, rng, reference))
-    assert np.mean(found) <= delay
+    assert np.mean([first_alarm(draw_references(2409, rng), drifted, rng) for _ in range(12)]) <= delay
 
 
 def test_no_alarm_in_a_thousand_windows_of_the_reference_s_own_population():
     rng = np.random.default_rng(5)
-    reference = [np.sort(rng.beta(5, 2, 1186)) for _ in range(3)]
-    assert first_alarm(0, rng, reference, watched=3, windows=1000) == 1000
+    assert first_alarm(draw_references(1186, rng, streams=3), 0, rng, windows=1000) == 1000
 
 
 def test_without_what_is_excused_one_and_the_same_reference_raises_false_alarms():
     rng = np.random.default_rng(6)
-    found = []
-    for _ in range(6):
-        reference = [rng.beta(5, 2, 1186) for _ in range(13)]
-        found.append(first_alarm(0, rng, reference, windows=400, excuse=lambda *_: 0.0))
+    found = [
+        first_alarm(draw_references(1186, rng), 0, rng, windows=400, excuse=lambda *_: 0.0) for _ in range(6)
+    ]
     assert np.mean(found) < 200  # where 1,000 are stated

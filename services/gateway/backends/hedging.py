@@ -64,9 +64,8 @@ class HedgingBackend:
         self._clock = clock
         self._latencies: dict[tuple[str, Operation], _Latencies] = defaultdict(_Latencies)
         self._budget = 0.0  # hedges that may be made now
-        self._overdue: deque[asyncio.Future[None]] = (
-            deque()
-        )  # calls that wait for their turn to be made again
+        # Calls that wait for their turn to be made again
+        self._overdue: deque[asyncio.Future[None]] = deque()
 
     async def start(self) -> None:
         await self._backend.start()

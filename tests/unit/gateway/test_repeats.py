@@ -14,16 +14,16 @@ TWEET = Tweet("what a day", attributes=("sky",))
 @given(st.lists(st.tuples(st.booleans(), st.binary(max_size=1)), max_size=60), st.integers(1, 5))
 def test_the_last_used_are_known(steps, capacity):
     repeats, known = Repeats(capacity), []  # last used last
-    for remember, request in steps:
+    for remember, mark in steps:
         if remember:
-            repeats.remember(request, Repeat("sarcasm", request.hex(), ""))
-            known = [*(one for one in known if one != request), request][-capacity:]
+            repeats.remember(mark, Repeat("sarcasm", mark.hex(), ""))
+            known = [*(one for one in known if one != mark), mark][-capacity:]
         else:
-            found = repeats.find(request)
-            assert (found is not None) == (request in known)
+            found = repeats.find(mark)
+            assert (found is not None) == (mark in known)
             if found is not None:
-                assert found.key == request.hex()
-                known = [*(one for one in known if one != request), request]
+                assert found.key == mark.hex()
+                known = [*(one for one in known if one != mark), mark]
 
 
 async def ask(gateway, request):
