@@ -236,17 +236,16 @@ HEAD = b"POST /v1/models/sarcasm:predict HTTP/1.1\r\nhost: x\r\ncontent-length: 
 
 
 async def test_a_body_that_dribbles_in_is_given_up_after_the_default_time(launch, monkeypatch):
-    monkeypatch.setattr(http, "DISCARD_SECONDS", 0.1)
     async with launch(default_deadline_seconds=0.3) as gateway, connection(gateway) as (reader, writer):
         writer.write(HEAD % 1000)
-        answer = asyncio.ensure_future(reader.read())
+        # Not to the end: what is still dribbled in after it may have the connection reset.
+        answer = asyncio.ensure_future(reader.readuntil(b"DEADLINE_EXCEEDED"))
         async with asyncio.timeout(5):
             while not answer.done():
                 writer.write(b" ")
                 await asyncio.sleep(0.05)
         assert answer.result().startswith(b"HTTP/1.1 504 ")
         assert b"connection: close" in answer.result()
-        assert b"DEADLINE_EXCEEDED" in answer.result()
         series = 'attendant_refused_total{protocol="http",reason="DEADLINE_EXCEEDED"}'
         assert await gateway.metric(series) == 1
 
