@@ -18,7 +18,7 @@ device := $(if $(filter 1,$(GPU)),gpu,cpu)
 unwanted_runtime := $(if $(filter 1,$(GPU)),onnxruntime,onnxruntime-gpu)
 
 archive_sources := $(shell find model_store handlers attendant/models attendant/archive.py attendant/lanes.py attendant/manifest.py attendant/seals.py -type f -not -name "*.pyc" 2>/dev/null)
-system_packages := shellcheck
+system_packages := shellcheck prometheus
 
 ##@ Use
 
@@ -104,6 +104,14 @@ bench-cache: setup .venv/.dev build/.archives ## Compare cached explanations wit
 bench-memory: setup .venv/.dev build/.archives ## Call the gateway 100,000 times and look at what it still holds
 	@$(venv)/python -m benchmarks.memory $(ARGS)
 
+.PHONY: bench-watching
+bench-watching: setup .venv/.dev build/.archives ## Measure what watching how attention behaves costs, side by side
+	@$(venv)/python -m benchmarks.watching $(ARGS)
+
+.PHONY: bench-monitor
+bench-monitor: setup .venv/.dev ## Count explanations with one monitor, and say what that costs
+	@$(venv)/python -m benchmarks.monitor $(ARGS)
+
 .PHONY: fuzz
 fuzz: setup .venv/.dev build/.archives ## Send 100,000 odd requests to real models, then odd images and texts; ARGS="--help" for requests alone
 	@PYTHONPATH=tests $(venv)/python -m fuzz $(ARGS)
@@ -128,6 +136,10 @@ archive: setup build/.archives ## Build the model archives from model_store
 .PHONY: protos
 protos: setup .venv-protos/.setup ## Generate the Python code from protos/
 	@protos/generate.sh
+
+.PHONY: dashboards
+dashboards: setup ## Generate the Grafana dashboards from their Python source
+	@$(venv)/python -m k8s.monitoring.dashboards
 
 .PHONY: lock
 lock: setup .venv/.dev ## Lock the versions that pyproject.toml allows anew

@@ -9,9 +9,9 @@ backend=${1:-torchserve}
 repository=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 place=$(mktemp -d)
 mapfile -t pip_settings < <(env | grep '^PIP_' || true)
-read -r grpc http inference management metrics < <(python3.11 -c '
+read -r grpc http inference management metrics monitor < <(python3.11 -c '
 import socket
-probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]
+probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(6)]
 print(*(probe.getsockname()[1] for probe in probes))')
 
 bare() {
@@ -19,7 +19,7 @@ bare() {
     ATTENDANT_GRPC_PORT="$grpc" ATTENDANT_HTTP_PORT="$http" \
     ATTENDANT_TORCHSERVE_ADDRESS="127.0.0.1:$inference" \
     ATTENDANT_TORCHSERVE_MANAGEMENT_ADDRESS="127.0.0.1:$management" \
-    ATTENDANT_STACK_METRICS_ADDRESS="127.0.0.1:$metrics" "$@"
+    ATTENDANT_MONITOR_PORT="$monitor" ATTENDANT_STACK_METRICS_ADDRESS="127.0.0.1:$metrics" "$@"
 }
 
 finish() {

@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from attendant.errors import AttendantError, deadline_exceeded, internal, version_not_found
@@ -22,12 +23,14 @@ from attendant.methods import (
     Method,
     PermutationOptions,
 )
+from attendant.statistics.summaries import summarise_each
 from attendant.traces import describe_failure
 from attendant.types import ModelRef, Outcome, Runtime
 from attendant.wire.envelope import Operation, Reply, Row
 from attendant.wire.options import read_options
 from attendant.wire.requests import ATTENTION_ALONE, decode_request
 from attendant.wire.responses import encode_explain_response, encode_predict_response
+from handlers.sampling import comparable, sample_rows
 
 # Of the time that a row has, what explaining leaves for the answer's way home.
 HOME_SECONDS = 0.05
@@ -81,9 +84,10 @@ class _Question:
     """A row that waits for its model. `end` is the caller's; `deadline`, sooner, is explaining's."""
 
     position: int
-    operation: Operation
+    explains: bool
     prepared: Any
     options: ExplainOptions
+    sample: bool
     end: Deadline
     deadline: Deadline
 
@@ -165,7 +169,10 @@ def _prepare(
     deadline = Deadline(left - min(HOME_SECONDS + HOME_SHARE * left, HOME_MOST), gone=gone)
     request = decode_request(row.request)
     options = read_options(request.options) if row.operation is Operation.EXPLAIN else ATTENTION_ALONE
-    return _Question(position, row.operation, model.prepare(read(request)), options, end, deadline)
+    prepared = model.prepare(read(request))
+    return _Question(
+        position, row.operation is Operation.EXPLAIN, prepared, options, row.sample, end, deadline
+    )
 
 
 def _late() -> AttendantError:
@@ -195,10 +202,15 @@ def _answer_together(model: ServedModel, questions: Sequence[_Question]) -> dict
             return {questions[0].position: Reply(failure=internal())}
         return {position: reply for one in questions for position, reply in _answer(model, [one]).items()}
     seconds = time.perf_counter() - started
-    return {
-        question.position: replace(_reply(question, outcome, subject, model.ref), inference_seconds=seconds)
-        for question, (outcome, subject) in answers
-    }
+    replies: dict[int, Reply] = {}
+    plain: list[tuple[_Question, Outcome]] = []
+    for question, (outcome, subject) in answers:
+        if subject is None:
+            plain.append((question, outcome))
+        else:
+            replies[question.position] = _attempt(partial(_explain, question, outcome, subject, model.ref))
+    replies |= _reply(plain, model.ref)
+    return {position: replace(reply, inference_seconds=seconds) for position, reply in replies.items()}
 
 
 def _run(model: ServedModel, questions: Sequence[_Question]) -> Sequence[tuple[Outcome, Explainable | None]]:
@@ -208,15 +220,10 @@ def _run(model: ServedModel, questions: Sequence[_Question]) -> Sequence[tuple[O
     return [(outcome, None) for outcome in model.infer(prepared)]
 
 
-def _reply(question: _Question, outcome: Outcome, subject: Explainable | None, ref: ModelRef) -> Reply:
+def _attempt(make: Callable[[], Reply]) -> Reply:
     """Should it fail, it is the row's own failure."""
     try:
-        if subject is not None:
-            return _explain(question, outcome, subject, ref)
-        encode = (
-            encode_explain_response if question.operation is Operation.EXPLAIN else encode_predict_response
-        )
-        return Reply(response=encode(outcome, ref), weights_digest=ref.weights_digest)
+        return make()
     except AttendantError as error:
         return Reply(failure=error)
     except Exception as error:  # noqa: BLE001 - it is the row's alone
@@ -224,13 +231,37 @@ def _reply(question: _Question, outcome: Outcome, subject: Explainable | None, r
         return Reply(failure=internal())
 
 
+def _reply(answers: Sequence[tuple[_Question, Outcome]], ref: ModelRef) -> dict[int, Reply]:
+    """Answers without methods. What can be is computed for all of them together."""
+    numbers = sample_rows({question.position: outcome for question, outcome in answers if question.sample})
+    asked = [(question.position, outcome) for question, outcome in answers if question.explains]
+    each = summarise_each([outcome.attention for _, outcome in asked])
+    summaries = {position: own for (position, _), own in zip(asked, each, strict=True)}
+
+    def make(question: _Question, outcome: Outcome) -> Reply:
+        position = question.position
+        response = (
+            encode_explain_response(outcome, ref, summaries=summaries[position])
+            if question.explains
+            else encode_predict_response(outcome, ref)
+        )
+        return Reply(response, weights_digest=ref.weights_digest, samples=numbers.get(position, b""))
+
+    return {question.position: _attempt(partial(make, question, outcome)) for question, outcome in answers}
+
+
 def _explain(question: _Question, outcome: Outcome, subject: Explainable, ref: ModelRef) -> Reply:
     started = time.perf_counter()
     explained = explain(subject, question.options, question.deadline)
+    numbers = {}
+    if question.sample:
+        permuted = comparable(question.options.permutation, explained.explanations.permutation)
+        numbers = sample_rows({question.position: outcome}, {question.position: permuted})
     outcome = replace(outcome, warnings=(*outcome.warnings, *explained.warnings))
     return Reply(
         response=encode_explain_response(outcome, ref, explained.explanations),
         explanation_seconds=time.perf_counter() - started,
         truncated=explained.truncated,
         weights_digest=ref.weights_digest,
+        samples=numbers.get(question.position, b""),
     )

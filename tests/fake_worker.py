@@ -12,12 +12,15 @@ from collections.abc import Awaitable, Callable
 import grpc
 import numpy as np
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from sample_attention import outcome, random_explanation
 from sample_models import MODELS
 
 from attendant.lanes import Lane
+from attendant.statistics.samples import sample
 from attendant.torchserve.management_pb2 import DescribeModelRequest, ManagementResponse
 from attendant.torchserve.torchserve_pb2 import PredictionResponse, PredictionsRequest
 from attendant.types import (
+    MODALITIES,
     Attention,
     AttentionKind,
     AttentionVector,
@@ -28,6 +31,7 @@ from attendant.types import (
 )
 from attendant.wire.envelope import Operation, Reply, Row
 from attendant.wire.responses import encode_explain_response, encode_predict_response
+from attendant.wire.samples import encode_samples
 
 OUTCOME = Outcome(
     Prediction("sarcastic", 0.75, (("not sarcastic", 0.25), ("sarcastic", 0.75))),
@@ -60,6 +64,7 @@ class FakeWorker:
         self.models = MODELS  # whose weights it has
         self.failure: tuple[grpc.StatusCode, str] | None = None  # how the call itself fails
         self.reply: Reply | None = None  # what it says instead of an answer
+        self.samples = encode_samples(sample([outcome(random_explanation(MODALITIES, 0))]))
         self.gate = asyncio.Event()  # it answers while this is set
         self.gate.set()
         self.slow_gate = asyncio.Event()  # and, in the slow lane, while this is set too
@@ -133,7 +138,10 @@ class FakeWorker:
         if self.failure is not None:
             await context.abort(*self.failure)
         reply = self.reply or Reply(
-            response=self.response(row), inference_seconds=0.001, weights_digest=self._digest(row)
+            response=self.response(row),
+            inference_seconds=0.001,
+            weights_digest=self._digest(row),
+            samples=self.samples if row.sample else b"",
         )
         return PredictionResponse(prediction=reply.to_bytes())
 

@@ -2,7 +2,17 @@
 
 import numpy as np
 
-from attendant.types import MODALITIES, REGIONS, Attention, AttentionKind, AttentionVector, Modality
+from attendant.types import (
+    MODALITIES,
+    REGIONS,
+    Attention,
+    AttentionKind,
+    AttentionVector,
+    Focus,
+    Modality,
+    Outcome,
+    Prediction,
+)
 
 TEXT, IMAGE, ATTRIBUTE = MODALITIES
 SETS = ((TEXT,), (TEXT, ATTRIBUTE), (TEXT, IMAGE, ATTRIBUTE))
@@ -43,3 +53,16 @@ def random_explanation(modalities, seed, tokens=None, words=None) -> Attention:
         lambda target, _: generator.dirichlet(np.full(lengths[Modality(target)], 0.5)),
         generator.dirichlet(np.ones(len(modalities))),
     )
+
+
+def outcome(attention, probability=0.5, risk=None) -> Outcome:
+    """What a model with that attention says; `risk` for mosaics."""
+    scores = (("not sarcastic", 1 - probability), ("sarcastic", probability))
+    focus = None if risk is None else Focus(index=0, risk=risk, nnz=1, dist=0.0, entropy=0.0)
+    return Outcome(Prediction("sarcastic", probability, scores), attention, focus=focus)
+
+
+def focus_on(weights) -> Attention:
+    """A mosaic's attention."""
+    vector = AttentionVector(AttentionKind.FOCUS, np.asarray(weights, np.float32), Modality.SEGMENT)
+    return Attention((vector,), ())

@@ -1,16 +1,19 @@
-"""Builds the reference that drift is measured against: held-back rows, through the pipeline that serves requests.
+"""Builds the reference that drift is measured against: what no training has seen, through the pipeline that serves.
 
-A row belongs to the reference half or to the replay half by a hash of its text, so that no text is in both, whatever
-the set; simulations of drift draw from the replay half only.
+A tweet belongs to the reference half or to the replay half by a hash of its text, so that no text is in both, whatever
+the set; simulations of drift draw from the replay half only. `held_back` has the mosaics, and finds a model's halves.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 from attendant.analysis.rows import DataError, read_tweets
 from attendant.errors import AttendantError
+from attendant.explainers.base import Deadline, Explainable
+from attendant.explainers.permutation import permutation
 from attendant.manifest import (
     REFERENCE,
     FileEntry,
@@ -19,22 +22,38 @@ from attendant.manifest import (
     read_manifest,
     write_manifest,
 )
-from attendant.models.prepared import PreparedTweet
-from attendant.models.sarcasm import SarcasmModel
+from attendant.methods import Permutation, PermutationOptions
 from attendant.statistics.references import Origin, Reference, ReferenceSet, write_reference
-from attendant.statistics.summaries import modalities_of, name_of, sample
+from attendant.statistics.samples import modalities_of, name_of, sample
 from attendant.text import tokenise
 from attendant.training.data import read_mvsa, sarcasm_file
 from attendant.training.progress import Progress
-from attendant.types import MODALITIES, Attention, Modality, Tweet
+from attendant.types import MODALITIES, Instance, Modality, ModelRef, Outcome, Runtime, Tweet
 
 FILE = "reference.safetensors"
 SEED = 1
+TEXT_FIELD = "text"  # of a labelled tweet: as people write them, whichever labels a version was trained on
 RULE = (
     "the first byte of SHA-256('SEED' NUL tokens joined by blanks) is below 128: reference; otherwise replay"
 )
 BATCH = 8  # as the service's
 _TEXT, _IMAGE, _ATTRIBUTE = MODALITIES
+
+
+class ServedModel(Protocol):
+    """One version of any model. Instances and prepared instances are of its own types."""
+
+    @property
+    def ref(self) -> ModelRef: ...
+
+    @property
+    def runtime(self) -> Runtime: ...
+
+    def prepare(self, instance: Any) -> Any:
+        """Raises AttendantError for an instance that cannot be answered."""
+        ...
+
+    def inspect(self, prepared: Sequence[Any]) -> Sequence[tuple[Outcome, Explainable]]: ...
 
 
 @dataclass(frozen=True)
@@ -46,16 +65,43 @@ class Inputs:
     tweets: tuple[Tweet, ...]
 
 
-def read_inputs(data: Path, text_field: str = "text") -> tuple[Inputs, ...]:
+@dataclass(frozen=True)
+class Halves:
+    """Requests of one set of modalities in two halves that share nothing; `source` says in words what they are."""
+
+    modalities: tuple[Modality, ...]
+    source: str
+    reference: tuple[Instance, ...]
+    replay: tuple[Instance, ...]
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """Requests that no training has seen: in words what they are, and by which rule they are parted."""
+
+    inputs: str
+    rule: str
+    seed: int
+    sets: tuple[Halves, ...]
+
+
+def hold_back_tweets(data: Path, seed: int = SEED) -> HeldBack:
+    """`read_inputs` in halves."""
+    sets = tuple(Halves(one.modalities, one.source, *split(one.tweets, seed)) for one in read_inputs(data))
+    inputs = f"labelled tweets (field {TEXT_FIELD!r}) and MVSA tweets that training leaves out"
+    return HeldBack(inputs, RULE.replace("SEED", str(seed)), seed, sets)
+
+
+def read_inputs(data: Path) -> tuple[Inputs, ...]:
     """The held-back rows of a data folder by set of modalities, reference and replay rows together.
 
     Left out are texts that a model was trained on: they stand in the training split, or were posted with a photograph
     that is not held out. Raises DataError for files that are not as they should be.
     """
-    trained = {read_as(row.text) for row in read_tweets(sarcasm_file(data, "train"), text_field)}
+    trained = {read_as(row.text) for row in read_tweets(sarcasm_file(data, "train"), TEXT_FIELD)}
     rows = [
         row
-        for row in read_tweets(sarcasm_file(data, "valid"), text_field)
+        for row in read_tweets(sarcasm_file(data, "valid"), TEXT_FIELD)
         if read_as(row.text) and read_as(row.text) not in trained
     ]
     return (
@@ -87,33 +133,32 @@ def split(tweets: Sequence[Tweet], seed: int = SEED) -> tuple[tuple[Tweet, ...],
     return tuple(halves[0]), tuple(halves[1])
 
 
-def build_reference(
-    model: SarcasmModel, inputs: Sequence[Inputs], origin: Origin, progress: Progress
-) -> Reference:
+def build_reference(model: ServedModel, held_back: HeldBack, progress: Progress) -> Reference:
     """The statistics of the reference halves. DataError for a set of which the service reads no row."""
-    return Reference(origin, tuple(_build_set(model, one, origin.seed, progress) for one in inputs))
+    sets = tuple(_build_set(model, one, progress) for one in held_back.sets)
+    return Reference(origin_of(model, held_back), sets)
 
 
-def origin_of(model: SarcasmModel, text_field: str = "text", seed: int = SEED) -> Origin:
-    """What a reference that `model` makes from these rows says of itself."""
+def origin_of(model: ServedModel, held_back: HeldBack) -> Origin:
+    """What a reference that `model` makes of these requests says of itself."""
     return Origin(
         model=model.ref.name,
         version=model.ref.version,
         weights_digest=model.ref.weights_digest,
         pipeline=f"{model.runtime.provider} on {model.runtime.device}",
-        text_field=text_field,
-        seed=seed,
-        rule=RULE.replace("SEED", str(seed)),
+        inputs=held_back.inputs,
+        seed=held_back.seed,
+        rule=held_back.rule,
     )
 
 
-def check_weights(folder: Path, origin: Origin) -> VersionManifest:
-    """The origin's version in a model's folder; DataError where that holds other weights."""
-    version = read_manifest(folder).version_or_default(origin.version)
-    if version.digest != origin.weights_digest:
+def check_weights(folder: Path, made_by: ModelRef) -> VersionManifest:
+    """That version in a model's folder; DataError where that holds other weights."""
+    version = read_manifest(folder).version_or_default(made_by.version)
+    if version.digest != made_by.weights_digest:
         raise DataError(
             f"{folder} holds version {version.version} with digest {version.digest[:12]}, and what ran has "
-            f"{origin.weights_digest[:12]}: build the archive anew with `make archive`"
+            f"{made_by.weights_digest[:12]}: build the archive anew with `make archive`"
         )
     return version
 
@@ -123,7 +168,8 @@ def release_reference(reference: Reference, folder: Path) -> FileEntry:
 
     DataError where the folder holds other weights than those that made it.
     """
-    version = check_weights(folder, reference.origin)
+    origin = reference.origin
+    version = check_weights(folder, ModelRef(origin.model, origin.version, origin.weights_digest))
     path = folder / version.version / FILE
     write_reference(path, reference)
     entry = describe(folder, path)
@@ -144,28 +190,38 @@ def _held_out_pairs(data: Path) -> tuple[Tweet, ...]:
     )
 
 
-def _build_set(model: SarcasmModel, inputs: Inputs, seed: int, progress: Progress) -> ReferenceSet:
-    tweets, _ = split(inputs.tweets, seed)
-    report = progress.task(name_of(inputs.modalities))
-    attentions: list[Attention] = []
-    probabilities: list[float] = []
-    for start in range(0, len(tweets), BATCH):
-        prepared = [_prepare(model, tweet) for tweet in tweets[start : start + BATCH]]
-        for outcome in model.infer([tweet for tweet in prepared if tweet is not None]):
-            if modalities_of(outcome.attention) == inputs.modalities:
-                attentions.append(outcome.attention)
-                probabilities.append(outcome.prediction.probability)
-        report(min(start + BATCH, len(tweets)), len(tweets))
-    if not attentions:
-        raise DataError(f"of {len(tweets)} rows ({inputs.source}) the service reads none")
-    return ReferenceSet(
-        sample(attentions, probabilities), inputs.source, len(inputs.tweets), len(tweets) - len(attentions)
-    )
+def _build_set(model: ServedModel, halves: Halves, progress: Progress) -> ReferenceSet:
+    asked = halves.reference
+    report = progress.task(f"{model.ref.name} {model.ref.version}, {name_of(halves.modalities)}")
+    outcomes: list[Outcome] = []
+    impacts: list[Permutation] = []
+    for start in range(0, len(asked), BATCH):
+        for outcome, impact in answer(model, asked[start : start + BATCH]):
+            if modalities_of(outcome.attention) == halves.modalities:
+                outcomes.append(outcome)
+                impacts.append(impact)
+        report(min(start + BATCH, len(asked)), len(asked))
+    if not outcomes:
+        raise DataError(f"of {len(asked)} rows ({halves.source}) the service reads none")
+    eligible = len(asked) + len(halves.replay)
+    return ReferenceSet(sample(outcomes, impacts), halves.source, eligible, len(asked) - len(outcomes))
 
 
-def _prepare(model: SarcasmModel, tweet: Tweet) -> PreparedTweet | None:
+def answer(model: ServedModel, instances: Sequence[Instance]) -> list[tuple[Outcome, Permutation]]:
+    """What the service says of those that it reads, in one batch, and the impact of permuting their attention.
+
+    Impacts are by the default options: as sampled of live requests.
+    """
+    prepared = [one for one in (_prepare(model, instance) for instance in instances) if one is not None]
+    inspected = model.inspect(prepared) if prepared else ()
+    return [
+        (outcome, permutation(subject, PermutationOptions(), Deadline())) for outcome, subject in inspected
+    ]
+
+
+def _prepare(model: ServedModel, instance: Instance) -> Any | None:
     """None for what the service refuses, as an image that cannot be read: no explanation comes of it."""
     try:
-        return model.prepare(tweet)
+        return model.prepare(instance)
     except AttendantError:
         return None

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from attendant.cli import analyze, archive, evaluate, reference, reproduce, token, train
+from attendant.cli import analyze, archive, drift, evaluate, reference, reproduce, token, train
 from attendant.cli.connection import security
 from attendant.cli.console import Commands
 from attendant.cli.explain import explain
 from attendant.cli.models import models
+from attendant.cli.monitor import monitor
 from attendant.cli.mosaic import mosaic
 from attendant.cli.predict import predict
 
@@ -26,10 +27,12 @@ app = typer.Typer(
 app.command()(explain)
 app.command()(predict)
 app.command()(models)
+app.command()(monitor)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(analyze.app, name="analyze")
 app.add_typer(reference.app, name="reference")
+app.add_typer(drift.app, name="drift")
 app.add_typer(reproduce.app, name="reproduce")
 app.command()(mosaic)
 app.add_typer(archive.app, name="archive")

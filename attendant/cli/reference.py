@@ -1,5 +1,7 @@
 """`attendant reference`: the frozen statistics that drift of attention is measured against."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,14 +11,13 @@ from numpy.typing import ArrayLike
 from rich.console import Console
 from rich.table import Table
 
+from attendant.cli import pictures
 from attendant.cli.console import print_json
+from attendant.cli.stored import open_model, open_reference, serve
 from attendant.errors import AttendantError
-from attendant.manifest import REFERENCE, ManifestError, ModelManifest, read_manifest
+from attendant.manifest import FileEntry, ManifestError, read_store
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from attendant.statistics.references import Reference, ReferenceSet
 
 app = typer.Typer(
@@ -38,66 +39,63 @@ def reference() -> None:
 def build(  # noqa: PLR0913, PLR0917 - a command's options
     model: Model = "sarcasm",
     version: Version = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every version of every model of the store.")
+    ] = False,
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Data folder; else ATTENDANT_DATA, else ../shared/data.", exists=True, file_okay=False
+            help="Data folder; else ATTENDANT_DATA, else ../shared/data. Error modes need none.",
+            exists=True,
+            file_okay=False,
         ),
     ] = None,
-    archive: Annotated[Path, typer.Option(help="The built archive, which is what serves.")] = Path(
-        "build/archives/sarcasm"
+    archives: Annotated[Path, typer.Option(help="The built archives, which are what serves.")] = Path(
+        "build/archives"
     ),
     model_store: ModelStore = Path("model_store"),
-    torch: Annotated[
+    in_torch: Annotated[
         bool, typer.Option("--torch", help="Run eager torch from the model store instead of the archive.")
     ] = False,
-    text_field: Annotated[str, typer.Option(help="The field with a labelled tweet's text.")] = "text",
-    seed: Annotated[int, typer.Option(min=0, help="Of the split into reference and replay rows.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split into reference and replay.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Run held-back rows through the served pipeline and freeze what their attention looks like.
+    """Run what no training has seen through the served pipeline and freeze what attention looks like there.
 
     Writes MODEL_STORE/MODEL/VERSION/reference.safetensors and lists it in the manifest; the weights' digest stays.
-    Half of the rows: the other half is kept for replay. Rows themselves are not stored. `make archive` first, and
+    Half of it: the other half is kept for replay. Inputs themselves are not stored. `make archive` first, and
     again afterwards, so that the archive carries the reference along. docs/references.md says what is in it.
     """
     # `attendant --help` stays fast
-    from attendant.analysis.references import (  # noqa: PLC0415
-        build_reference,
-        check_weights,
-        origin_of,
-        read_inputs,
-        release_reference,
-    )
-    from attendant.models.sarcasm import SarcasmModel  # noqa: PLC0415
+    from attendant.analysis.held_back import hold_back  # noqa: PLC0415
+    from attendant.analysis.references import build_reference, check_weights, release_reference  # noqa: PLC0415
     from attendant.training.data import find_data  # noqa: PLC0415
     from attendant.training.progress import shown  # noqa: PLC0415
 
-    folder = model_store / model
-    _manifest(folder)
-    try:
-        if torch:
-            served = SarcasmModel.open_torch(folder, version)
-        else:
-            served = SarcasmModel.open_served(archive / model, version)
-    except ManifestError as error:
-        raise AttendantError(f"the model cannot be run: {error}. `make archive` builds it") from error
-    origin = origin_of(served, text_field, seed)
-    check_weights(folder, origin)
-    with shown(Console(stderr=True)) as progress:
-        progress.say("reading the data")
-        built = build_reference(served, read_inputs(find_data(data), text_field), origin, progress)
-    entry = release_reference(built, folder)
+    if everything and version:
+        raise typer.BadParameter("--all is of every version", param_hint="--version")
+    written = []
+    with _one_thread(), shown(Console(stderr=True)) as progress:
+        for name in _names(model_store) if everything else (model,):
+            manifest = open_model(model_store / name)
+            versions = tuple(manifest.versions) if everything else (version,)
+            opened = [serve(manifest, one, archives, model_store if in_torch else None) for one in versions]
+            for served in opened:
+                check_weights(model_store / name, served.ref)
+            progress.say(f"reading what {name} was not trained on")
+            held_back = hold_back(manifest, lambda: find_data(data), seed=seed)
+            for served in opened:
+                built = build_reference(served, held_back, progress)
+                written.append((built, release_reference(built, model_store / name)))
     if as_json:
-        counts = {found.name: len(found.samples) for found in built.sets}
-        print_json(
-            {"path": str(folder / entry.path), "sha256": entry.sha256, "bytes": entry.bytes, "n": counts}
-        )
+        print_json({"references": [_written(built, entry, model_store) for built, entry in written]})
         return
-    typer.echo(f"wrote {folder / entry.path}, {entry.bytes:,} bytes, sha256 {entry.sha256}")
-    for found in built.sets:
-        refused = f", {found.refused} more that the service refuses" if found.refused else ""
-        typer.echo(f"  {found.name}: {len(found.samples)} of {found.eligible} {found.source}{refused}")
+    for built, entry in written:
+        path = model_store / built.origin.model / entry.path
+        typer.echo(f"wrote {path}, {entry.bytes:,} bytes, sha256 {entry.sha256}")
+        for found in built.sets:
+            refused = f", {found.refused} more that the service refuses" if found.refused else ""
+            typer.echo(f"  {found.name}: {len(found.samples)} of {found.eligible} {found.source}{refused}")
 
 
 @app.command()
@@ -117,55 +115,57 @@ def show(
 
     For every set of modalities and every vector the mean and the middle 90 %. --json has every statistic.
     """
-    if picture is not None and picture.suffix not in (".png", ".svg", ".pdf"):
-        raise typer.BadParameter("it ends in .png, .svg or .pdf", param_hint="--picture")
-    opened = _open(model_store / model, version)
+    pictures.check(picture)
+    folder = model_store / model
+    manifest = open_model(folder)
+    opened = open_reference(folder, manifest.name, manifest.version_or_default(version))
     if as_json:
         print_json(_document(opened))
     else:
         console = Console()
         for found in opened.sets:
-            console.print(_vectors(found), _shares(found), sep="\n")
+            console.print(_vectors(found), _scalars(found), sep="\n")
         origin = opened.origin
         console.print(
             f"{origin.model} {origin.version} ({origin.weights_digest[:12]}), {origin.pipeline}",
             highlight=False,
         )
     if picture is not None:
-        _draw(opened).savefig(picture, dpi=120)
+        from attendant.pictures.references import draw_reference  # noqa: PLC0415 - matplotlib takes its time
+
+        pictures.save(draw_reference(opened), picture)
 
 
-def _manifest(folder: Path) -> ModelManifest:
+def _names(model_store: Path) -> tuple[str, ...]:
     try:
-        manifest = read_manifest(folder)
+        return tuple(read_store(model_store))
     except ManifestError as error:
-        raise AttendantError(f"the model cannot be read: {error}") from error
-    if manifest.archive != "sarcasm":
-        raise AttendantError(f"{manifest.name} is no sarcasm model; there are references of these alone")
-    return manifest
+        raise AttendantError(f"the models cannot be read: {error}") from error
 
 
-def _open(folder: Path, version: str) -> "Reference":
-    from attendant.statistics.references import BadReference, read_reference  # noqa: PLC0415
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """For what torch computes: beside other work, its threads mostly wait for each other."""
+    import torch  # noqa: PLC0415
 
-    manifest = _manifest(folder)
-    entry = manifest.version_or_default(version)
-    if REFERENCE not in entry.files:
-        raise AttendantError(
-            f"{manifest.name} {entry.version} has no reference; `attendant reference build --model {manifest.name} "
-            f"--version {entry.version}` makes one"
-        )
-    file = entry.files[REFERENCE]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        opened = read_reference(folder / file.path, file.sha256)
-    except BadReference as error:
-        raise AttendantError(f"the reference cannot be read: {error}") from error
-    if opened.origin.weights_digest != entry.digest:
-        raise AttendantError(
-            f"the reference of {manifest.name} {entry.version} was made by other weights "
-            f"({opened.origin.weights_digest[:12]}, not {entry.digest[:12]}): build it anew"
-        )
-    return opened
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _written(built: "Reference", entry: FileEntry, model_store: Path) -> dict[str, Any]:
+    origin = built.origin
+    return {
+        "model": origin.model,
+        "version": origin.version,
+        "path": str(model_store / origin.model / entry.path),
+        "sha256": entry.sha256,
+        "bytes": entry.bytes,
+        "n": {found.name: len(found.samples) for found in built.sets},
+    }
 
 
 def _spread(column: ArrayLike) -> tuple[float, float, float] | None:
@@ -179,7 +179,7 @@ def _spread(column: ArrayLike) -> tuple[float, float, float] | None:
 
 
 def _vectors(found: "ReferenceSet") -> Table:
-    from attendant.statistics.summaries import Statistic, Stream, streams  # noqa: PLC0415
+    from attendant.statistics.samples import Statistic, Stream, streams  # noqa: PLC0415
 
     table = Table(
         title=f"{found.name}: {len(found.samples)} explanations ({found.source})", title_justify="left"
@@ -195,28 +195,23 @@ def _vectors(found: "ReferenceSet") -> Table:
     return table
 
 
-def _shares(found: "ReferenceSet") -> Table:
-    from attendant.statistics.summaries import Statistic, Stream  # noqa: PLC0415
+def _scalars(found: "ReferenceSet") -> Table:
+    """What is one number an explanation: the modalities' weights, the answer, the impacts of permuting weights."""
+    from attendant.statistics.samples import MOSAIC, Statistic, Stream  # noqa: PLC0415
 
+    column = found.samples.column
+    rows = {f"weight of {name}": weights for name, weights in found.modality_weights.items()}
+    if found.modalities == MOSAIC:
+        rows["focus risk"] = column(Stream(Statistic.FOCUS_RISK))
+    rows["P(label)" if found.modalities == MOSAIC else "P(sarcastic)"] = column(Stream(Statistic.PROBABILITY))
+    rows |= {f"impact of permuting {_name_of(name)}": impacts for name, impacts in found.impacts.items()}
     table = Table()
     table.add_column("")
     for name in ("mean", "5 %", "95 %"):
         table.add_column(name, justify="right")
-    for name, column in _modality_weights(found).items():
-        table.add_row(f"weight of {name}", *_cells(column))
-    table.add_row("P(sarcastic)", *_cells(found.samples.column(Stream(Statistic.PROBABILITY))))
+    for name, values in rows.items():
+        table.add_row(name, *_cells(values))
     return table
-
-
-def _modality_weights(found: "ReferenceSet") -> dict[str, Any]:
-    """Every modality's share of the fusion weights, N each, back from their coordinates; empty for one modality."""
-    from attendant.statistics.summaries import Statistic, Stream, shares  # noqa: PLC0415
-
-    if len(found.modalities) == 1:
-        return {}
-    columns = [found.samples.column(Stream(Statistic.LOG_RATIO, pivot)) for pivot in found.modalities[:-1]]
-    weights = shares(np.stack(columns, axis=-1))
-    return {str(modality): weights[:, i] for i, modality in enumerate(found.modalities)}
 
 
 def _cells(column: ArrayLike) -> tuple[str, ...]:
@@ -224,14 +219,15 @@ def _cells(column: ArrayLike) -> tuple[str, ...]:
     return tuple(f"{value:.3f}" for value in spread) if spread else ("-", "-", "-")
 
 
-def _name_of(target: str, source: str) -> str:
+def _name_of(target: str, source: str = "") -> str:
+    """Of a vector."""
     if not source:
-        return "modalities"
+        return {"modality": "modalities", "segment": "segments"}.get(target, target)
     return f"{target}, all together" if source == "mean" else f"{target} by {source}"
 
 
 def _document(opened: "Reference") -> dict[str, Any]:
-    from attendant.statistics.summaries import streams  # noqa: PLC0415
+    from attendant.statistics.samples import streams  # noqa: PLC0415
 
     origin = opened.origin
     sets = []
@@ -262,56 +258,8 @@ def _document(opened: "Reference") -> dict[str, Any]:
     return {
         "model": {"name": origin.model, "version": origin.version, "weights_digest": origin.weights_digest},
         "pipeline": origin.pipeline,
-        "text_field": origin.text_field,
+        "inputs": origin.inputs,
         "seed": origin.seed,
         "rule": origin.rule,
         "sets": sets,
     }
-
-
-def _draw(opened: "Reference") -> "Figure":
-    """A row of histograms a set: entropy ratio and max weight of the mean vectors, modality weights, probability."""
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    from attendant.pictures.style import INK, MUTED, WIDTH  # noqa: PLC0415
-    from attendant.statistics.summaries import MEAN, Statistic, Stream  # noqa: PLC0415
-
-    figure = Figure(figsize=(WIDTH, 2.3 * len(opened.sets) + 0.5), facecolor="white", layout="constrained")
-    origin = opened.origin
-    figure.suptitle(f"{origin.model} {origin.version}: reference statistics", color=INK)
-    rows = figure.subplots(len(opened.sets), 4, squeeze=False)
-    for axes, found in zip(rows, opened.sets, strict=True):
-        for axis, statistic in zip(axes, (Statistic.ENTROPY_RATIO, Statistic.MAX_WEIGHT), strict=False):
-            columns = {
-                str(target): found.samples.column(Stream(statistic, target, MEAN))
-                for target in found.modalities
-            }
-            _histogram(axis, f"{statistic.replace('_', ' ')} of means", columns)
-        _histogram(axes[2], "modality weights", _modality_weights(found))
-        _histogram(axes[3], "P(sarcastic)", {"": found.samples.column(Stream(Statistic.PROBABILITY))})
-        axes[0].set_ylabel(f"{found.name}\nn = {len(found.samples)}", color=MUTED, fontsize=8)
-        axes[0].legend(fontsize=7, frameon=False)
-    return figure
-
-
-def _histogram(axis: "Axes", title: str, columns: dict[str, Any]) -> None:
-    """Shares of explanations in 40 bins of [0, 1], one outline a column; columns are called as their modality."""
-    from attendant.pictures.style import COLOURS, MUTED  # noqa: PLC0415
-    from attendant.types import Modality  # noqa: PLC0415
-
-    for name, column in columns.items():
-        values = column[np.isfinite(column)]
-        axis.hist(
-            values,
-            bins=[edge / 40 for edge in range(41)],
-            weights=np.full(len(values), 1 / max(len(values), 1)),
-            histtype="step",
-            color=COLOURS[Modality(name)] if name else MUTED,
-            label=name,
-        )
-    if not columns:
-        axis.text(0.5, 0.5, "one modality", ha="center", color=MUTED, fontsize=8, transform=axis.transAxes)
-    axis.set_title(title, fontsize=9)
-    axis.set_xlim(0, 1)
-    axis.tick_params(labelsize=7, colors=MUTED)
-    axis.spines[["top", "right"]].set_visible(False)

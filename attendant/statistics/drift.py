@@ -10,12 +10,14 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from attendant.statistics.summaries import MEAN, Samples, Statistic, Stream, streams
-from attendant.types import Modality
+from attendant.statistics.samples import MEAN, Samples, Statistic, Stream, streams
+from attendant.types import MODALITIES, Modality
 
 Floats = NDArray[np.float64]
+Columns = tuple[NDArray[np.float32], ...]  # one a watched stream: its finite values, ascending
 
 LEAST = 20  # values; fewer in a window say nothing
+_CERTAIN = 0.3  # distance times sqrt(n) below which p > 0.9999
 _SMALLEST = 1e-290  # of p: its evidence, times what can be there before an alarm, is still a float
 # Two samples of m of one population are nearer than 1.358 sqrt(2 / m) with 95 % (Kolmogorov and Smirnov). A quarter of
 # 1 / sqrt(n) is lost in the noise of a window.
@@ -36,8 +38,8 @@ class Comparison:
     """A stream of a window against the reference.
 
     `distance` is the Kolmogorov distance of the two, in [0, 1]; `tolerance` what of it the reference's own size
-    excuses; `p_value` in [0, 1] of a window of `n` being farther away than that; `evidence` its e-value, 1 where too
-    few values were there to compare.
+    excuses; `p_value` in [0, 1] of a window of `n` being farther away than that; `evidence` its e-value. NaN where
+    too few values were there to compare.
     """
 
     watched: Watched
@@ -53,7 +55,8 @@ def watch(modalities: tuple[Modality, ...]) -> tuple[Watched, ...]:
     """What is watched of explanations with these modalities: few streams, in groups of the same weight.
 
     How spread out the attention over each modality is, by every source; where in the image it lies; what the modalities
-    weigh; how far sources disagree; how long the inputs are; what is answered.
+    weigh; how far sources disagree; how long the inputs are; what is answered; what permuting the weights would change.
+    Of mosaics: how spread out the focus is, how likely on the wrong segment, and the last two.
     """
     groups: dict[str, list[Stream]] = {}
     for stream in streams(modalities):
@@ -67,22 +70,42 @@ def watch(modalities: tuple[Modality, ...]) -> tuple[Watched, ...]:
     )
 
 
-def compare(window: Samples, reference: Samples) -> tuple[Comparison, ...]:
-    """Every watched stream of a window; ValueError where the two are of different modalities."""
-    if window.modalities != reference.modalities:
-        raise ValueError(f"a window of {window.modalities} and a reference of {reference.modalities}")
+# The modalities that requests have, whatever the explanations of each set look like.
+MIX = tuple(
+    Watched(Stream(Statistic.PRESENCE, modality), "mix of requests", 1 / len(MODALITIES))
+    for modality in MODALITIES
+)
+
+
+def watched_values(samples: Samples) -> NDArray[np.float32]:
+    """The watched streams alone, N x K."""
+    return samples.values[:, _places(samples.modalities)]
+
+
+def ordered(values: NDArray[np.float32]) -> Columns:
+    """What is finite of each of K columns, ascending; `values` is N x K."""
+    columns = np.sort(np.where(np.isfinite(values), values, np.nan).T)  # NaN comes last
+    counts = np.isfinite(columns).sum(axis=1)
+    return tuple(column[:count] for column, count in zip(columns, counts, strict=True))
+
+
+def compare(watched: tuple[Watched, ...], window: Columns, reference: Columns) -> tuple[Comparison, ...]:
+    """Every watched stream of a window, both `ordered`; ValueError where the numbers of columns differ."""
+    sizes = np.array([(len(x), len(y)) for x, y in zip(window, reference, strict=True)])
+    told = np.flatnonzero(sizes.min(axis=1) >= LEAST)
+    distances, excused, p = np.full((3, len(watched)), np.nan)
+    distances[told] = [_distance(window[k], reference[k]) for k in told]
+    excused[told] = [tolerance(m, n) for n, m in sizes[told]]
+    p[told] = p_values(distances[told], sizes[told, 0], excused[told])
+    figures = np.stack([distances, excused, p, e_values(p)], axis=1).tolist()
     return tuple(
-        _compare(watched, window.column(watched.stream), reference.column(watched.stream))
-        for watched in watch(window.modalities)
+        Comparison(one, len(column), *row) for one, column, row in zip(watched, window, figures, strict=True)
     )
 
 
 def kolmogorov_distance(first: ArrayLike, second: ArrayLike) -> float:
     """The largest difference of two empirical distribution functions, in [0, 1]; neither may be empty."""
-    x, y = np.sort(np.asarray(first, np.float64)), np.sort(np.asarray(second, np.float64))
-    jumps = np.concatenate([x, y])
-    below = (np.searchsorted(values, jumps, side="right") / len(values) for values in (x, y))
-    return float(np.abs(np.subtract(*below)).max())
+    return _distance(np.sort(np.asarray(first, np.float64)), np.sort(np.asarray(second, np.float64)))
 
 
 def tolerance(reference: int, window: int) -> float:
@@ -100,9 +123,20 @@ def p_value(distance: float, n: int, excused: float = 0.0) -> float:
 
     Kolmogorov-Smirnov, exact for continuous values and conservative where values repeat.
     """
-    from scipy.stats import kstwo  # noqa: PLC0415 - scipy.stats takes a second, which a worker would pay
+    return float(p_values([distance], [n], [excused])[0])
 
-    return float(kstwo.sf(max(0.0, distance - excused), n))
+
+def p_values(distances: ArrayLike, n: ArrayLike, excused: ArrayLike) -> Floats:
+    """`p_value` of each. Those above 0.9999 count as 1: windows without drift have many, and they take the longest."""
+    beyond = np.maximum(0.0, np.subtract(distances, excused))
+    sizes = np.asarray(n, np.int64)
+    p = np.ones(len(beyond))
+    far = beyond * np.sqrt(sizes) > _CERTAIN
+    if far.any():
+        from scipy.stats import kstwo  # noqa: PLC0415 - scipy.stats takes a second, which a worker would pay
+
+        p[far] = kstwo.sf(beyond[far], sizes[far])
+    return p
 
 
 def e_values(p_values: ArrayLike) -> Floats:
@@ -145,35 +179,49 @@ class Evidence:
         return parts / parts.sum() if parts.any() else parts
 
     def add(self, evidence: ArrayLike) -> bool:
-        """One window's e-values, one a stream: whether that makes an alarm. After one, `clear`."""
-        self.processes = (1 + self.processes) * np.asarray(evidence, np.float64)
+        """One window's e-values, one a stream: whether that makes an alarm. After one, `clear`.
+
+        A stream that the window says nothing of (NaN) stays as it is: with evidence of 1 it would grow by 1 in every
+        window, up to an alarm about nothing.
+        """
+        grown = (1 + self.processes) * np.asarray(evidence, np.float64)
+        self.processes = np.where(np.isnan(grown), self.processes, grown)
         return self.total >= self.run_length
 
     def clear(self) -> None:
         self.processes = np.zeros_like(self.processes)
 
 
-def _compare(watched: Watched, window: NDArray[np.float32], reference: NDArray[np.float32]) -> Comparison:
-    values, usual = window[np.isfinite(window)], reference[np.isfinite(reference)]
-    n = len(values)
-    if min(n, len(usual)) < LEAST:
-        return Comparison(watched, n, 0.0, 1.0, 1.0, 1.0)
-    distance, excused = kolmogorov_distance(values, usual), tolerance(len(usual), n)
-    p = p_value(distance, n, excused)
-    return Comparison(watched, n, distance, excused, p, float(e_values(p)))
+def _distance(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
+    """`kolmogorov_distance` of two that ascend. It is reached where the first jumps: just after, or just before."""
+    steps = np.arange(len(x) + 1) / len(x)
+    after = steps[1:] - np.searchsorted(y, x, side="right") / len(y)
+    before = np.searchsorted(y, x, side="left") / len(y) - steps[:-1]
+    return float(max(after.max(), before.max()))
+
+
+@cache
+def _places(modalities: tuple[Modality, ...]) -> NDArray[np.intp]:
+    """Which columns of `Samples` are watched."""
+    order = streams(modalities)
+    return np.array([order.index(one.stream) for one in watch(modalities)])
 
 
 _GROUPS = {
     Statistic.LOG_RATIO: "weights of the modalities",
     Statistic.DISAGREEMENT: "disagreement",
     Statistic.ELEMENT_COUNT: "length",
+    Statistic.FOCUS_RISK: "focus risk",
     Statistic.PROBABILITY: "answers",
+    Statistic.IMPACT: "impacts",
 }
 _PLACE = (Statistic.CENTRE_ROW, Statistic.CENTRE_COLUMN, Statistic.BORDER_MASS)
 
 
 def _group(stream: Stream, *, alone: bool) -> str:
     """Empty for what is not watched: other ways to say the same, and a single source, which is its mean."""
+    if stream == Stream(Statistic.ENTROPY_RATIO, Modality.SEGMENT):
+        return "attention over the segments"
     if stream.statistic is Statistic.ENTROPY_RATIO and stream.target in tuple(Modality):
         return "" if alone and stream.source != MEAN else f"attention over {stream.target}"
     if stream.statistic in _PLACE:

@@ -17,21 +17,26 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from attendant.statistics.summaries import (
+from attendant.statistics.samples import (
     POOLED,
     Samples,
     Statistic,
     Stream,
     map_sources,
     name_of,
+    shares,
     streams,
 )
 from attendant.types import Modality
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _KEY = "attendant.reference"  # one key: safetensors writes several in any order
 _HEADER_LIMIT = 1 << 20  # bytes; ours take some 20 kB
+# Of an explanation: one element has no entropy ratio, and an impact may not have been measured
+_WITH_HOLES = (Statistic.ENTROPY_RATIO, Statistic.IMPACT)
 _STRICT = ConfigDict(extra="forbid")
+
+Column = NDArray[np.floating[Any]]  # N numbers, one an explanation
 
 
 class BadReference(ValueError):  # noqa: N818 - ReferenceError is Python's
@@ -40,23 +45,23 @@ class BadReference(ValueError):  # noqa: N818 - ReferenceError is Python's
 
 @checked_dataclass(frozen=True, config=_STRICT)
 class Origin:
-    """Where a reference comes from: the weights, what ran them, and the rule that keeps replay rows out of it."""
+    """Where a reference comes from: the weights, what ran them, what they were asked, and what replay may draw from."""
 
     model: str
     version: str
     weights_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     pipeline: str  # as "CPUExecutionProvider on cpu"
-    text_field: str  # of the labelled tweets
+    inputs: str  # what was asked, in words
     seed: int
-    rule: str  # which rows are reference, in words
+    rule: str  # which of it is reference and which replay, in words
 
 
 @dataclass(frozen=True)
 class ReferenceSet:
     """The reference of requests with one set of modalities.
 
-    `source` says in words what the rows are; of `eligible` rows those of the reference half are in `samples`, less
-    `refused`, which the service would not read or read as another set.
+    `source` says in words what the rows are: tweets or mosaics. Of `eligible` rows those of the reference half are in
+    `samples`, less `refused`, which the service would not read or read as another set.
     """
 
     samples: Samples
@@ -71,6 +76,21 @@ class ReferenceSet:
     @property
     def name(self) -> str:
         return name_of(self.modalities)
+
+    @property
+    def modality_weights(self) -> dict[str, Column]:
+        """Every modality's share of the fusion weights, N each, back from their coordinates; empty for one modality."""
+        pivots = [Stream(Statistic.LOG_RATIO, pivot) for pivot in self.modalities[:-1]]
+        if not pivots:
+            return {}
+        weights = shares(np.stack([self.samples.column(pivot) for pivot in pivots], axis=-1))
+        return {str(modality): weights[:, i] for i, modality in enumerate(self.modalities)}
+
+    @property
+    def impacts(self) -> dict[str, Column]:
+        """The permutation impacts by target, N each."""
+        found = [stream for stream in streams(self.modalities) if stream.statistic is Statistic.IMPACT]
+        return {stream.target: self.samples.column(stream) for stream in found}
 
 
 @dataclass(frozen=True)
@@ -95,7 +115,7 @@ class _SetHeader:
 
 @checked_dataclass(frozen=True, config=_STRICT)
 class _Header:
-    format: Literal[1]
+    format: Literal[2]
     origin: Origin
     sets: tuple[_SetHeader, ...]
 
@@ -128,7 +148,12 @@ def read_reference(path: Path, sha256: str) -> Reference:
     header = _read_header(path, content)
     try:
         tensors = load(content)
-    except SafetensorError as error:
+    except (
+        SafetensorError,
+        KeyError,
+        AttributeError,
+        TypeError,
+    ) as error:  # the last ones for foreign dtypes
         raise BadReference(f"{path}: not a safetensors file: {error}") from None
     sets = tuple(
         ReferenceSet(_samples(path, tensors, one.modalities), one.source, one.eligible, one.refused)
@@ -157,6 +182,7 @@ def _read_header(path: Path, content: bytes) -> _Header:
 def _samples(path: Path, tensors: dict[str, NDArray[Any]], modalities: tuple[Modality, ...]) -> Samples:
     """Takes the set's tensors out of `tensors`."""
     name = name_of(modalities)
+    with_holes = tuple(f"{name}/{statistic}/" for statistic in _WITH_HOLES)
 
     def take(key: str, dtype: type[np.floating[Any]], shape: tuple[int, ...]) -> NDArray[Any]:
         if key not in tensors:
@@ -165,15 +191,15 @@ def _samples(path: Path, tensors: dict[str, NDArray[Any]], modalities: tuple[Mod
         if tensor.dtype != dtype or tensor.shape != shape:
             expected = f"{np.dtype(dtype)} {shape}"
             raise BadReference(f"{path}: {key} is {tensor.dtype} {tensor.shape}; it must be {expected}")
-        holes = np.isnan(tensor) if key.startswith(f"{name}/{Statistic.ENTROPY_RATIO}/") else False
+        holes = np.isnan(tensor) if key.startswith(with_holes) else False
         if not (np.isfinite(tensor) | holes).all():
             raise BadReference(f"{path}: {key} has values that are not finite")
         return tensor
 
-    last = f"{name}/{Stream(Statistic.PROBABILITY).key}"
-    count = len(tensors[last]) if last in tensors and tensors[last].ndim == 1 else 0
+    answers = f"{name}/{Stream(Statistic.PROBABILITY).key}"
+    count = len(tensors[answers]) if answers in tensors and tensors[answers].ndim == 1 else 0
     if not count:
-        raise BadReference(f"{path}: {last} is missing or empty")
+        raise BadReference(f"{path}: {answers} is missing or empty")
     columns = [take(f"{name}/{stream.key}", np.float32, (count,)) for stream in streams(modalities)]
     maps = [
         take(_map_key(name, source), np.float16, (count, POOLED, POOLED))

@@ -22,7 +22,8 @@ class Operation(StrEnum):
 class Row:
     """One row for a worker: the client's request as it came, and what the gateway found out about it.
 
-    The budget crosses the wire as a point in time, so that the wait in TorchServe's queue counts against it.
+    The budget crosses the wire as a point in time, so that the wait in TorchServe's queue counts against it. `sample`
+    asks for an explanation's numbers beside it.
     """
 
     operation: Operation
@@ -30,6 +31,7 @@ class Row:
     model: str = ""
     version: str = ""
     budget: float | None = None  # seconds left
+    sample: bool = False
 
     def to_entries(self) -> dict[str, bytes]:
         """The entries of TorchServe's input map."""
@@ -41,6 +43,8 @@ class Row:
         }
         if self.budget is not None:
             entries["deadline"] = f"{time.time() + self.budget:.6f}".encode()
+        if self.sample:
+            entries["sample"] = b"1"
         return entries
 
     @classmethod
@@ -53,6 +57,7 @@ class Row:
             model=bytes(entries["model"]).decode(),
             version=bytes(entries["version"]).decode(),
             budget=None if deadline is None else float(deadline) - time.time(),
+            sample="sample" in entries,
         )
 
 
@@ -61,7 +66,8 @@ class Reply:
     """A worker's answer to one row: exactly one of `response`, `failure` and `runtime`.
 
     `truncated`: the deadline cut the response's explanation short, so that it is nothing to keep. `weights_digest` is
-    that of the version that answered.
+    that of the version that answered. `samples` are the explanation's numbers as attendant.wire.samples has them, where
+    they were asked for.
     """
 
     response: bytes | None = None
@@ -71,6 +77,7 @@ class Reply:
     explanation_seconds: float = 0.0
     truncated: bool = False
     weights_digest: str = ""
+    samples: bytes = b""
 
     def to_bytes(self) -> bytes:
         message = worker_pb2.Reply(
@@ -78,6 +85,7 @@ class Reply:
             explanation_seconds=self.explanation_seconds,
             truncated=self.truncated,
             weights_digest=self.weights_digest,
+            samples=self.samples,
         )
         if self.response is not None:
             message.response = self.response
@@ -107,6 +115,7 @@ class Reply:
             explanation_seconds=message.explanation_seconds,
             truncated=message.truncated,
             weights_digest=message.weights_digest,
+            samples=message.samples,
         )
 
 

@@ -5,7 +5,7 @@ gateway appends those three to the bytes (`finish_*`) and never parses what the 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -55,15 +55,18 @@ def encode_predict_response(outcome: Outcome, model: ModelRef) -> bytes:
 
 
 def encode_explain_response(
-    outcome: Outcome, model: ModelRef, explanations: Explanations = NO_EXPLANATIONS
+    outcome: Outcome,
+    model: ModelRef,
+    explanations: Explanations = NO_EXPLANATIONS,
+    summaries: Sequence[AttentionSummary] | None = None,
 ) -> bytes:
-    """An ExplainResponse without timing, request id and cache status.
+    """An ExplainResponse without timing, request id and cache status; `summaries` of the vectors, where they are known.
 
     Raises ValueError where a number of the explanations or the focus is not finite.
     """
     message = encode_explanations(explanations)
     message.prediction.CopyFrom(_prediction(outcome.prediction))
-    message.attention.CopyFrom(_attention(outcome.attention))
+    message.attention.CopyFrom(_attention(outcome.attention, summaries))
     message.model.CopyFrom(_model_ref(model))
     message.warnings.extend(_warning(warning) for warning in outcome.warnings)
     if outcome.focus is not None:
@@ -183,17 +186,16 @@ def _read_prediction(message: prediction_pb2.Prediction) -> Prediction:
     )
 
 
-def _attention(attention: Attention) -> attention_pb2.Attention:
+def _attention(attention: Attention, summaries: Sequence[AttentionSummary] | None) -> attention_pb2.Attention:
+    if summaries is None:
+        summaries = summarise([vector.weights for vector in attention.vectors])
     sources: dict[object, list[AttentionVector]] = defaultdict(list)
     for vector in attention.vectors:
         if vector.kind is AttentionKind.REPRESENTATION:
             sources[vector.target].append(vector)
     return attention_pb2.Attention(
         vectors=[
-            _vector(vector, summary)
-            for vector, summary in zip(
-                attention.vectors, summarise([vector.weights for vector in attention.vectors]), strict=True
-            )
+            _vector(vector, summary) for vector, summary in zip(attention.vectors, summaries, strict=True)
         ],
         axes=[
             attention_pb2.Axis(

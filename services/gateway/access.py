@@ -16,7 +16,8 @@ import structlog
 
 from attendant.errors import forbidden, rate_limited, unauthenticated
 from attendant.tokens import Token, TokensError, parse_tokens
-from services.gateway.config import ConfigError, GatewaySettings
+from services.gateway.config import GatewaySettings
+from services.settings import ConfigError
 
 log = structlog.get_logger()
 

@@ -70,6 +70,11 @@ class Admission:
         if slots.archive.locked():
             raise overloaded(f"archive {model.archive!r}, {work},", ARCHIVE_LIMITS[work], slots.retry_after)
 
+    def has_room(self, model: ModelManifest, work: Work) -> bool:
+        """Whether bulk work would not have to wait for its turn."""
+        slots = self._find(model, work)
+        return not (slots.bulk.locked() or slots.archive.locked() or slots.own.locked())
+
     @asynccontextmanager
     async def slot(self, model: ModelManifest, work: Work) -> AsyncIterator[None]:
         """One of those slots; raises as `check`, which costs less where most requests are refused."""

@@ -1,16 +1,15 @@
 """The gateway's settings: one frozen class, read from the environment; what is wrong stops the start with one line."""
 
-import difflib
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from attendant.images import MAX_IMAGE_BYTES, MAX_PIXELS
 from services.gateway.admission import ARCHIVE_LIMITS
 from services.gateway.lanes import Work
+from services.settings import read_environment
 
 PREFIX = "ATTENDANT_"
 MESSAGE_BYTES = 16 * 1024 * 1024
@@ -25,6 +24,7 @@ OTHERS = frozenset(
         "ATTENDANT_DATA",
         "ATTENDANT_DEBUG",
         "ATTENDANT_DEVICE",
+        "ATTENDANT_MONITOR_ADDRESS",
     }
 )
 
@@ -32,10 +32,6 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Address = Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")]
 Bytes = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class ConfigError(ValueError):
-    """The settings cannot be used; the message is one line for a person."""
 
 
 class GatewaySettings(BaseSettings):
@@ -113,6 +109,14 @@ class GatewaySettings(BaseSettings):
         0.05, le=1.0, description="longest that a request waits for Redis; then it goes on without"
     )
 
+    watch: bool = Field(
+        True,
+        description="tell the monitor what explanations look like in numbers; without Redis it is in here",
+    )
+    impact_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="share of explanations whose permutation impact is measured unasked, in spare time"
+    )
+
     default_deadline_seconds: Seconds = Field(30.0, description="time for a request that brings no deadline")
     drain_seconds: Seconds = Field(20.0, description="time for what is in flight when the gateway is stopped")
     poll_seconds: Seconds = Field(0.5, description="how often the backend is asked whether it is ready")
@@ -127,17 +131,6 @@ class GatewaySettings(BaseSettings):
 
 def read_settings() -> GatewaySettings:
     """The settings in the environment; raises ConfigError for an unknown variable or a bad value."""
-    known = {PREFIX + name.upper() for name in GatewaySettings.model_fields}
-    for variable in sorted(os.environ):
-        if variable.upper().startswith(PREFIX) and variable.upper() not in known | OTHERS:
-            near = difflib.get_close_matches(variable.upper(), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "; docs/configuration.md lists the settings"
-            raise ConfigError(f"{variable} is not a setting{hint}")
-    try:
-        return GatewaySettings()
-    except ValidationError as error:
-        problems = (
-            f"{PREFIX}{str(problem['loc'][0]).upper()}={problem['input']!r}: {problem['msg']}"
-            for problem in error.errors(include_url=False)
-        )
-        raise ConfigError("; ".join(problems)) from None
+    return read_environment(
+        GatewaySettings, "docs/configuration.md", OTHERS, elsewhere=("ATTENDANT_MONITOR_",)
+    )

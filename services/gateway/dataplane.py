@@ -25,6 +25,7 @@ from services.gateway.observer import Observation, Observer
 from services.gateway.readiness import Readiness
 from services.gateway.repeats import Repeat, Repeats, fingerprint
 from services.gateway.validation import Question, Validator, new_request_id
+from services.gateway.watching import Watch
 
 log = structlog.get_logger()
 
@@ -43,6 +44,7 @@ class DataPlane:
     observer: Observer
     metrics: Metrics
     default_budget: float
+    watch: Watch | None = None  # without one, nobody watches how attention behaves
     repeats: Repeats = field(default_factory=Repeats)
     clock: Callable[[], float] = time.perf_counter
 
@@ -132,10 +134,13 @@ class DataPlane:
             raise deadline_exceeded("the deadline passed before the model was asked")
         try:
             archive = archive_name(question.model.archive, lane)
-            reply = await self.backend.call(archive, question.row(budget), budget)
+            row = question.row(budget, sample=self.watch is not None)
+            reply = await self.backend.call(archive, row, budget)
         except AttendantError as error:
             self.metrics.backend_failures.labels(error.reason.value).inc()
             raise
+        if self.watch is not None and reply.samples:
+            self.watch.take(question, reply)
         return _answer(reply, question.version.digest, self.clock() - started)
 
     @asynccontextmanager

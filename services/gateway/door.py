@@ -17,7 +17,7 @@ from services.gateway.statuses import abort, to_response
 OPEN_SERVICES = frozenset(
     {health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME}
 )
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/drift", "/openapi.json", "/docs", "/"})
 ITEM_BY_ITEM = "ExplainStream"  # a stream's items count, not its beginning
 
 Details = grpc.HandlerCallDetails

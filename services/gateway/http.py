@@ -33,6 +33,7 @@ from services.gateway.page import PAGE_POLICY, render_page
 from services.gateway.refusals import Refusals
 from services.gateway.statuses import HEADERS, JSON, to_response
 from services.gateway.transcoding import read_json, write_json
+from services.monitor.local import LocalMonitor
 
 # Of a refused request's body, what is still taken in and thrown away before the answer, and for how long.
 DISCARDED_BYTES = 16 * 1024 * 1024
@@ -44,7 +45,7 @@ Call = Callable[[bytes, float | None], Coroutine[None, None, bytes]]
 class Http:
     """The application over a data plane. `max_message_bytes` bounds the message; its JSON may be a third longer.
 
-    A request has the data plane's default time, from the end of its head to its answer.
+    A request has the data plane's default time, from the end of its head to its answer. `monitor`: one that runs here.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class Http:
         closing: Closing,
         access: Access,
         refusals: Refusals,
+        monitor: LocalMonitor | None,
     ) -> None:
+        self._monitor = monitor
         self._data_plane = data_plane
         self._closing = closing
         self._access = access
@@ -82,10 +85,12 @@ class Http:
         return self._app(self._operations())
 
     def _operations(self) -> list[Route]:
+        monitor = self._monitor
         return [
             Route("/metrics", self.metrics, methods=["GET"]),
             Route("/healthz", self.healthz, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
+            *([] if monitor is None else [Route("/drift", _show_drift(monitor), methods=["GET"])]),
         ]
 
     def _app(self, routes: list[Route], *middleware: Middleware) -> Starlette:
@@ -109,8 +114,10 @@ class Http:
         return _message(ListModelsResponse.FromString(await self._data_plane.list_models()))
 
     async def metrics(self, _request: Request) -> Response:
-        registry = self._data_plane.metrics.registry
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        page = generate_latest(self._data_plane.metrics.registry)
+        if self._monitor is not None:
+            page += await asyncio.to_thread(self._monitor.page)
+        return Response(page, media_type=CONTENT_TYPE_LATEST)
 
     async def healthz(self, _request: Request) -> Response:
         """The process lives."""
@@ -249,6 +256,14 @@ async def _left(request: Request) -> None:
     """Until the client has gone; the body has been read, so nothing else is to come."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+def _show_drift(monitor: LocalMonitor) -> Callable[[Request], Coroutine[None, None, Response]]:
+    async def drift(_request: Request) -> Response:
+        """What the monitor in this process has found."""
+        return JSONResponse(monitor.document(), headers=HEADERS)
+
+    return drift
 
 
 def _message(message: Message, code: int = 200) -> Response:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 
 from attendant.errors import Reason
 from attendant.lanes import Lane, archive_name
@@ -26,31 +27,40 @@ from services.gateway.backends.hedging import HedgingBackend
 from services.gateway.backends.torchserve import TorchServeBackend
 from services.gateway.cache import LruCache
 from services.gateway.closing import Closing
-from services.gateway.config import ConfigError, GatewaySettings, read_settings
+from services.gateway.config import GatewaySettings, read_settings
 from services.gateway.dataplane import DataPlane
 from services.gateway.door import GrpcDoor
 from services.gateway.explanations import Explanations
 from services.gateway.health import Health
+from services.gateway.histograms import AttentionHistograms
 from services.gateway.http import Http
 from services.gateway.http_server import HttpServer
+from services.gateway.impacts import Impacts
 from services.gateway.instances import Limits
 from services.gateway.lanes import Work
-from services.gateway.logs import configure_logs, log_failure
 from services.gateway.metrics import Metrics
 from services.gateway.observer import Observer
 from services.gateway.readiness import Readiness
 from services.gateway.redis_cache import RedisCache
-from services.gateway.redis_connection import connect
 from services.gateway.refusals import Refusals
 from services.gateway.server import Listeners, PortTakenError, Server
 from services.gateway.servicer import Servicer
+from services.gateway.sinks import SECONDS, LocalSink, RedisSink
 from services.gateway.tls import read_tls
 from services.gateway.validation import Validator
+from services.gateway.watching import Sink, Watch
+from services.logs import configure_logs, log_failure
+from services.monitor.config import read_settings as read_monitor_settings
+from services.monitor.local import LocalMonitor
+from services.monitor.references import read_references
+from services.redis_connection import Client, connect
+from services.settings import ConfigError
 
 
 def build_server(settings: GatewaySettings, models: Mapping[str, ModelManifest], backend: Backend) -> Server:
     """A whole gateway; nothing of it is shared with another one."""
     metrics = Metrics(CollectorRegistry())
+    metrics.begin_at_zero(models)
     if settings.hedge:
         archives = {archive_name(model.archive, Lane.FAST) for model in models.values()}
         backend = HedgingBackend(backend, archives, metrics)
@@ -67,26 +77,30 @@ def build_server(settings: GatewaySettings, models: Mapping[str, ModelManifest],
         image_pixels=settings.max_image_pixels,
         text_bytes=settings.max_text_bytes,
     )
+    admission = Admission(
+        {
+            Work.PREDICT: settings.max_in_flight,
+            Work.EXPLAIN: settings.max_explain_in_flight,
+            Work.SLOW: settings.max_slow_in_flight,
+        }
+    )
+    monitor = _build_monitor(settings)
+    watch = _build_watch(settings, backend, admission, metrics, monitor) if settings.watch else None
     data_plane = DataPlane(
         validator=Validator(models, limits),
         explanations=explanations,
-        admission=Admission(
-            {
-                Work.PREDICT: settings.max_in_flight,
-                Work.EXPLAIN: settings.max_explain_in_flight,
-                Work.SLOW: settings.max_slow_in_flight,
-            }
-        ),
+        admission=admission,
         backend=backend,
         readiness=readiness,
         observer=Observer(metrics),
         metrics=metrics,
         default_budget=settings.default_deadline_seconds,
+        watch=watch,
     )
     closing = Closing()
     refusals = Refusals(metrics)
     access, tls = read_access(settings), read_tls(settings)
-    http = Http(data_plane, settings.max_message_bytes, closing, access, refusals)
+    http = Http(data_plane, settings.max_message_bytes, closing, access, refusals, monitor)
     bad_head = partial(refusals.note, "http", Reason.INVALID_INPUT)
     return Server(
         servicer=Servicer(data_plane, settings.stream_window, closing, access, refusals),
@@ -111,18 +125,48 @@ def build_server(settings: GatewaySettings, models: Mapping[str, ModelManifest],
         drain_seconds=settings.drain_seconds,
         closing=closing,
         explanations=explanations,
+        watch=watch,
     )
+
+
+def _build_monitor(settings: GatewaySettings) -> LocalMonitor | None:
+    """Monitors read from Redis; where none is named, there is one in this process."""
+    if settings.redis_url is not None or not settings.watch:
+        return None
+    references = read_references(settings.model_store)
+    return LocalMonitor(references, read_monitor_settings().run_length)
+
+
+def _build_watch(
+    settings: GatewaySettings,
+    backend: Backend,
+    admission: Admission,
+    metrics: Metrics,
+    monitor: LocalMonitor | None,
+) -> Watch:
+    sink: Sink
+    if monitor is not None:
+        sink = LocalSink(monitor)
+    else:
+        assert settings.redis_url is not None, "else there is a monitor"
+        sink = RedisSink(_connect(settings.redis_url, SECONDS))
+    impacts = Impacts(settings.impact_share, backend, admission, metrics)
+    return Watch(sink, impacts, AttentionHistograms(metrics.registry), metrics)
 
 
 def _build_redis_cache(settings: GatewaySettings, metrics: Metrics) -> RedisCache | None:
     """None where no Redis is named."""
     if settings.redis_url is None:
         return None
+    client = _connect(settings.redis_url, settings.redis_seconds)
+    return RedisCache(client, ttl=settings.cache_ttl_seconds, seconds=settings.redis_seconds, metrics=metrics)
+
+
+def _connect(url: SecretStr, seconds: float) -> Client:
     try:
-        client = connect(settings.redis_url.get_secret_value(), settings.redis_seconds)
+        return connect(url.get_secret_value(), seconds)
     except ValueError as error:
         raise ConfigError(f"ATTENDANT_REDIS_URL: {error}") from None
-    return RedisCache(client, ttl=settings.cache_ttl_seconds, seconds=settings.redis_seconds, metrics=metrics)
 
 
 def build_backend(settings: GatewaySettings, models: Mapping[str, ModelManifest]) -> Backend:

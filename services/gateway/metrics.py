@@ -1,13 +1,18 @@
 """What Prometheus is told. Label values are bounded: a model that is not served is called "unknown"."""
 
 import asyncio
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from attendant.manifest import ModelManifest
 
 UNKNOWN_MODEL = "unknown"
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 CACHE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
+METHODS = ("Predict", "Explain", "ExplainStream")
+FAULTS = ("INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED")  # gRPC codes that are the service's own
 AGE_BUCKETS = (1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800)
 
 
@@ -100,6 +105,26 @@ class Metrics:
         self.cache_written_bytes = Counter(
             "attendant_cache_written_bytes", "Bytes written to the shared cache.", registry=registry
         )
+        self.attention_samples = Counter(
+            "attendant_attention_samples",
+            "Explanations whose attention was counted in the histograms.",
+            ["model", "version"],
+            registry=registry,
+        )
+        self.dropped_samples = Counter(
+            "attendant_attention_drift_dropped_samples",
+            "Explanations that nobody watches: queue (more than can be passed on), sink (who watches took them not),"
+            " malformed.",
+            ["reason"],
+            registry=registry,
+        )
+        self.impact_samples = Counter(
+            "attendant_impact_samples",
+            "Explanations whose permutation impact was to be measured unasked: measured, failed, skipped (too soon"
+            " after another, or the slow lane was busy).",
+            ["outcome"],
+            registry=registry,
+        )
         self._tasks = Gauge(
             "attendant_tasks", "Asyncio tasks alive: what is in work, and a few.", registry=registry
         )
@@ -112,6 +137,16 @@ class Metrics:
             "1 while the shared cache is not asked because it did not answer.",
             registry=registry,
         )
+
+    def begin_at_zero(self, models: Mapping[str, ModelManifest]) -> None:
+        """What alerts look at is there before it happens: the first time is an increase, too."""
+        for model in models.values():
+            for version in model.versions:
+                self.attention_samples.labels(model.name, version)
+            for method, code in itertools.product(METHODS, FAULTS):
+                self.requests.labels(method, model.name, code)
+        for reason in ("queue", "sink", "malformed"):
+            self.dropped_samples.labels(reason)
 
     def watch_cache(self, size: Callable[[], int]) -> None:
         self._cache_bytes.set_function(size)

@@ -22,7 +22,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from services.gateway.breaker import Breaker, describe
 from services.gateway.metrics import Metrics
-from services.gateway.redis_connection import Client, disconnect
+from services.redis_connection import Client, disconnect
 
 log = structlog.get_logger()
 

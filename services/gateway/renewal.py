@@ -6,7 +6,7 @@ from typing import Protocol
 
 import structlog
 
-from services.gateway.config import ConfigError
+from services.settings import ConfigError
 
 log = structlog.get_logger()
 

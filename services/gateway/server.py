@@ -22,6 +22,7 @@ from services.gateway.readiness import Readiness
 from services.gateway.renewal import Renewable, keep_renewing
 from services.gateway.servicer import SERVICE, Servicer
 from services.gateway.tls import Tls
+from services.gateway.watching import Watch
 
 log = structlog.get_logger()
 
@@ -85,7 +86,9 @@ class Server:
         drain_seconds: float,
         closing: Closing,
         explanations: Explanations,
+        watch: Watch | None,
     ) -> None:
+        self._watch = watch
         self._explanations = explanations
         self._servicer = servicer
         self._health = health
@@ -132,6 +135,8 @@ class Server:
             asyncio.create_task(self._readiness.run(self._poll_seconds)),
             asyncio.create_task(keep_renewing(self._renewables)),
         }
+        if self._watch is not None:
+            self._watch.start()
         log.info(
             "gateway listens",
             grpc=self.grpc_address,
@@ -155,6 +160,8 @@ class Server:
         for task in self._in_background:
             task.cancel()
         await asyncio.wait(self._in_background)
+        if self._watch is not None:
+            await self._watch.close()
         await self._backend.close()
         await self._explanations.close()
         if self._operating is not None:

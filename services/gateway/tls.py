@@ -10,7 +10,8 @@ from pathlib import Path
 import grpc
 import structlog
 
-from services.gateway.config import ConfigError, GatewaySettings
+from services.gateway.config import GatewaySettings
+from services.settings import ConfigError
 
 log = structlog.get_logger()
 

@@ -50,9 +50,10 @@ class Question:
     options: ExplainOptions = ATTENTION_ALONE
     cache_mode: CacheMode = CacheMode.USE
 
-    def row(self, budget: float) -> Row:
-        """For the backend; `budget` is in seconds."""
-        return Row(self.operation, self.request, self.model.name, self.version.version, budget)
+    def row(self, budget: float, *, sample: bool = False) -> Row:
+        """For the backend; `budget` is in seconds, `sample` asks for an explanation's numbers."""
+        sample = sample and self.operation is Operation.EXPLAIN
+        return Row(self.operation, self.request, self.model.name, self.version.version, budget, sample)
 
 
 def new_request_id() -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.gateway.config import ConfigError
+from services.settings import ConfigError
 from services.stack import config, main
 from services.stack.torchserve import NoArchiveError
 

@@ -1,4 +1,4 @@
-"""Settings of the local stack: the gateway's, which it passes on, and a few of its own."""
+"""Settings of the local stack: the gateway's and the monitor's, which it passes on, and a few of its own."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,10 @@ from pathlib import Path
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.gateway.config import ConfigError, GatewaySettings, read_settings
+from services.gateway.config import GatewaySettings, read_settings
+from services.monitor.config import MonitorSettings
+from services.monitor.config import read_settings as read_monitor_settings
+from services.settings import ConfigError, describe
 
 PREFIX = "ATTENDANT_STACK_"
 
@@ -20,6 +23,7 @@ class StackSettings(BaseSettings):
     folder: Path = Path(".run")  # logs and state
     metrics_address: str = "127.0.0.1:8082"  # where TorchServe's own Prometheus page is
     valkey: bool = True  # where no Redis is named, a Valkey is started for the explanations that are kept
+    monitor: bool = True  # where there is a Redis or Valkey, attention is watched for drift
     start_seconds: float = Field(default=120.0, gt=0)  # until it must be ready
 
     @field_validator("metrics_address")
@@ -34,6 +38,7 @@ class Settings:
 
     gateway: GatewaySettings
     stack: StackSettings
+    monitor: MonitorSettings
 
 
 def read(backend: str = "") -> Settings:
@@ -46,13 +51,14 @@ def read(backend: str = "") -> Settings:
     try:
         stack = StackSettings()
     except ValidationError as error:
-        raise ConfigError(_describe(error)) from None
+        raise ConfigError(describe(error, PREFIX)) from None
     for name in StackSettings.model_fields:
         os.environ.pop(PREFIX + name.upper(), None)
-    gateway = read_settings()
+    gateway, monitor = read_settings(), read_monitor_settings()
     for variable, port in (
         ("ATTENDANT_GRPC_PORT", gateway.grpc_port),
         ("ATTENDANT_HTTP_PORT", gateway.http_port),
+        ("ATTENDANT_MONITOR_PORT", monitor.port),
     ):
         if port == 0:
             raise ConfigError(f"{variable}=0: the stack has to know its ports; give one from 1 to 65535")
@@ -68,7 +74,7 @@ def read(backend: str = "") -> Settings:
             check_local(address)
         except ValueError as error:
             raise ConfigError(f"{variable}={address!r}: {error}") from None
-    return Settings(gateway, stack)
+    return Settings(gateway, stack, monitor)
 
 
 def check_local(address: str) -> str:
@@ -83,10 +89,3 @@ def split_address(address: str) -> tuple[str, int]:
     """`host:port` -> (host, port)."""
     host, _, port = address.rpartition(":")
     return host, int(port)
-
-
-def _describe(error: ValidationError) -> str:
-    return "; ".join(
-        f"{PREFIX}{str(problem['loc'][0]).upper()}={problem['input']!r}: {problem['msg']}"
-        for problem in error.errors(include_url=False)
-    )

@@ -15,5 +15,7 @@ def gateway(settings: Settings, scratch: Path, log: Path, redis_url: str) -> Pro
     environment = {**os.environ, "TMPDIR": str(scratch), "ORT_DISABLE_TELEMETRY": "1"}
     if redis_url:
         environment["ATTENDANT_REDIS_URL"] = redis_url
+        if not settings.stack.monitor:
+            environment["ATTENDANT_WATCH"] = "false"  # nobody would read what it writes
     grace = settings.gateway.drain_seconds + _MARGIN_SECONDS
     return Program("gateway", (sys.executable, "-m", "services.gateway"), environment, Path.cwd(), log, grace)

@@ -18,6 +18,7 @@ from services.stack.children import Program
 from services.stack.config import Settings, split_address
 from services.stack.gateway import gateway
 from services.stack.health import build_probe
+from services.stack.monitor import MONITOR, monitor
 from services.stack.proc import Process, identify, wait_gone
 from services.stack.supervisor import Supervisor
 from services.stack.torchserve import find_archives, torchserve
@@ -110,6 +111,8 @@ def endpoints(settings: Settings) -> tuple[ports.Endpoint, ...]:
     if settings.gateway.operations_port is not None:
         operations = (settings.gateway.http_host, settings.gateway.operations_port)
         found += (ports.Endpoint(*operations, "ATTENDANT_OPERATIONS_PORT"),)
+    if _wants_monitor(settings) and (settings.stack.valkey or settings.monitor.redis_url):
+        found += (ports.Endpoint(settings.monitor.host, settings.monitor.port, "ATTENDANT_MONITOR_PORT"),)
     if settings.gateway.backend == "embedded":
         return found
     return (
@@ -143,7 +146,7 @@ def _run(settings: Settings, folder: Path, scratch: Path, say: Say) -> int:
     try:
         supervisor.start()
         if supervisor.wait_until_ready():
-            _greet(settings, time.monotonic() - began, say)
+            _greet(settings, supervisor, time.monotonic() - began, say)
             supervisor.watch()
         return 0 if supervisor.was_asked_to_stop else 1
     finally:
@@ -157,9 +160,21 @@ def _programs(settings: Settings, logs: Path, scratch: Path, say: Say) -> tuple[
     cache = _cache(settings, logs, scratch, say)
     redis_url = f"unix://{socket_path(scratch)}" if cache else ""
     front = gateway(settings, scratch, logs / "gateway.log", redis_url)
+    behind = (*_watching(settings, logs, redis_url), *cache)
     if settings.gateway.backend == "embedded":
-        return (front, *cache)
-    return front, torchserve(settings, scratch, logs / "torchserve.log"), *cache
+        return (front, *behind)
+    return front, torchserve(settings, scratch, logs / "torchserve.log"), *behind
+
+
+def _watching(settings: Settings, logs: Path, redis_url: str) -> tuple[Program, ...]:
+    """The monitor, where there is a Redis for it to read from."""
+    if not _wants_monitor(settings) or not (redis_url or settings.monitor.redis_url):
+        return ()
+    return (monitor(logs / "monitor.log", redis_url),)
+
+
+def _wants_monitor(settings: Settings) -> bool:
+    return settings.stack.monitor and settings.gateway.watch
 
 
 def _cache(settings: Settings, logs: Path, scratch: Path, say: Say) -> tuple[Program, ...]:
@@ -190,11 +205,13 @@ def _myself() -> Process:
     return process
 
 
-def _greet(settings: Settings, seconds: float, say: Say) -> None:
+def _greet(settings: Settings, supervisor: Supervisor, seconds: float, say: Say) -> None:
     say(f"ready after {seconds:.1f} s ({settings.gateway.backend})")
     say(f"  gRPC  {settings.gateway.grpc_host}:{settings.gateway.grpc_port}")
     scheme = "http" if settings.gateway.tls_certificate is None else "https"
     say(f"  HTTP  {scheme}://{settings.gateway.http_host}:{settings.gateway.http_port}")
+    if any(program.name == MONITOR for program in supervisor.programs):
+        say(f"  drift http://{settings.monitor.host}:{settings.monitor.port}/metrics")
     say("Try, in another terminal:")
     say(f"  {_command_to_try(settings)}")
     say("Ctrl-C here, or `make stop`, ends it.")

@@ -28,12 +28,14 @@ class RunningStack:
     """One stack, ready when this is made."""
 
     def __init__(self, backend: str, archives: Path, folder: Path, **variables: str) -> None:
-        grpc_port, http_port, *others = free_ports(5)
+        grpc_port, http_port, *others = free_ports(6)
         self.backend = backend
         self.folder = folder
         self.address = f"127.0.0.1:{grpc_port}"
         self.http = f"http://127.0.0.1:{http_port}"
         self.torchserve_address = f"127.0.0.1:{others[0]}"
+        self.torchserve_metrics = f"127.0.0.1:{others[2]}"
+        self.monitor = f"http://127.0.0.1:{others[3]}"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANT_")}
         environment = clean | {
             "ATTENDANT_ARCHIVES": str(archives),
@@ -42,6 +44,7 @@ class RunningStack:
             "ATTENDANT_TORCHSERVE_ADDRESS": self.torchserve_address,
             "ATTENDANT_TORCHSERVE_MANAGEMENT_ADDRESS": f"127.0.0.1:{others[1]}",
             "ATTENDANT_STACK_METRICS_ADDRESS": f"127.0.0.1:{others[2]}",
+            "ATTENDANT_MONITOR_PORT": str(others[3]),
             "ATTENDANT_STACK_FOLDER": str(folder),
             **variables,
         }

@@ -62,6 +62,7 @@ def test_a_command_runs(script, services, desk):
     stack = services[0]
     environment = os.environ | {
         "ATTENDANT_ADDRESS": stack.address,
+        "ATTENDANT_MONITOR_ADDRESS": stack.monitor,
         "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
     }
     done = subprocess.run(

@@ -18,13 +18,14 @@ pytestmark = [pytest.mark.system, pytest.mark.usefixtures("archives")]
 
 @pytest.fixture
 def environment(tmp_path):
-    grpc_port, http_port, inference, management, metrics = free_ports(5)
+    grpc_port, http_port, inference, management, metrics, monitor = free_ports(6)
     return os.environ | {
         "ATTENDANT_GRPC_PORT": str(grpc_port),
         "ATTENDANT_HTTP_PORT": str(http_port),
         "ATTENDANT_TORCHSERVE_ADDRESS": f"127.0.0.1:{inference}",
         "ATTENDANT_TORCHSERVE_MANAGEMENT_ADDRESS": f"127.0.0.1:{management}",
         "ATTENDANT_STACK_METRICS_ADDRESS": f"127.0.0.1:{metrics}",
+        "ATTENDANT_MONITOR_PORT": str(monitor),
         "ATTENDANT_STACK_FOLDER": str(tmp_path / "run"),
     }
 

@@ -19,13 +19,14 @@ pytestmark = pytest.mark.system
 
 @pytest.mark.usefixtures("archives")
 def test_ctrl_c_in_a_terminal_ends_make_run_and_leaves_nothing(tmp_path):
-    grpc_port, http_port, inference, management, metrics = free_ports(5)
+    grpc_port, http_port, inference, management, metrics, monitor = free_ports(6)
     environment = os.environ | {
         "ATTENDANT_GRPC_PORT": str(grpc_port),
         "ATTENDANT_HTTP_PORT": str(http_port),
         "ATTENDANT_TORCHSERVE_ADDRESS": f"127.0.0.1:{inference}",
         "ATTENDANT_TORCHSERVE_MANAGEMENT_ADDRESS": f"127.0.0.1:{management}",
         "ATTENDANT_STACK_METRICS_ADDRESS": f"127.0.0.1:{metrics}",
+        "ATTENDANT_MONITOR_PORT": str(monitor),
         "ATTENDANT_STACK_FOLDER": str(tmp_path / "run"),
     }
     with subprocess.Popen(

@@ -17,6 +17,7 @@ from attendant.seals import write_seal
 from attendant.types import Tweet
 from attendant.wire.requests import encode_predict_request
 from services.gateway.config import GatewaySettings
+from services.monitor.config import MonitorSettings
 from services.stack.children import Child
 from services.stack.config import Settings, StackSettings
 from services.stack.proc import family
@@ -63,6 +64,7 @@ def start_torchserve(tmp_path):
                 archives=folder, torchserve_address=inference, torchserve_management_address=management
             ),
             StackSettings(metrics_address=metrics),
+            MonitorSettings(),
         )
         child = Child(torchserve(settings, scratch, tmp_path / f"torchserve-{len(started)}.log"))
         started.append((child, scratch))

@@ -10,7 +10,7 @@ from fake_worker import until
 from redis.exceptions import RedisError
 from valkey_server import Valkey, running_valkey
 
-from services.gateway.redis_connection import connect, disconnect
+from services.redis_connection import connect, disconnect
 
 TLS = Path(__file__).parents[1] / "data" / "tls"
 

@@ -49,7 +49,9 @@ def test_nothing_stays_after_ctrl_c(start_stack, backend):
     with start_stack(backend) as stack:
         processes = stack.processes()
         scratch = Path(state.read(stack.folder).scratch)
-        assert len(processes) == (8 if backend == "torchserve" else 7)  # four workers, and Valkey
+        assert len(processes) == (
+            9 if backend == "torchserve" else 8
+        )  # four workers, the monitor, and Valkey
         stack.supervisor.process.send(signal.SIGINT)
         assert wait_gone(processes, 30)
         assert stack.supervisor.exit_status == 0

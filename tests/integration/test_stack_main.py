@@ -29,7 +29,11 @@ def fake(name):
         return Program(name, command, dict(os.environ), Path.cwd(), log, 5.0)
     return make
 
-main.gateway, main.torchserve = fake("gateway"), fake("torchserve")
+def monitor(log, redis_url):
+    command = (sys.executable, os.environ["FAKE_TORCHSERVE"])
+    return Program("monitor", command, dict(os.environ), Path.cwd(), log, 5.0, vital=False)
+
+main.gateway, main.torchserve, main.monitor = fake("gateway"), fake("torchserve"), monitor
 app(prog_name="stack")
 """
 
@@ -73,7 +77,7 @@ class Stack:
         manifest.parent.mkdir(parents=True)
         manifest.write_text("{}")
         write_seal(manifest.parents[1])
-        for variable in ("ATTENDANT_GRPC_PORT", "ATTENDANT_HTTP_PORT"):
+        for variable in ("ATTENDANT_GRPC_PORT", "ATTENDANT_HTTP_PORT", "ATTENDANT_MONITOR_PORT"):
             self.environment[variable] = str(free_port())
         for variable in ("TORCHSERVE_ADDRESS", "TORCHSERVE_MANAGEMENT_ADDRESS", "STACK_METRICS_ADDRESS"):
             self.environment[f"ATTENDANT_{variable}"] = f"127.0.0.1:{free_port()}"
@@ -131,13 +135,14 @@ def assert_all_gone(children: list[Process], scratch: Path, folder: Path) -> Non
 
 def test_run_status_a_second_run_and_stop(stack, tmp_path):
     popen, children, scratch = stack.start_until_ready()
-    assert len(children) == 3  # with Valkey
+    assert len(children) == 4  # with Valkey and the monitor
     assert all(child.is_alive() for child in children)
     assert {path.name for path in scratch.iterdir()} == {"gateway", "torchserve", "valkey.sock"}
 
     status = stack.command("status")
     assert status.returncode == 0
     assert status.stdout.startswith("ready (torchserve)")
+    assert "  monitor: process" in status.stdout
 
     second = stack.command("run")
     assert second.returncode == 1
@@ -149,6 +154,13 @@ def test_run_status_a_second_run_and_stop(stack, tmp_path):
     assert_all_gone(children, scratch, tmp_path)
     assert stack.command("status").returncode == 1
     assert stack.command("stop").stdout == "the stack is not running\n"
+
+
+@pytest.mark.parametrize("variable", ["ATTENDANT_STACK_MONITOR", "ATTENDANT_STACK_VALKEY", "ATTENDANT_WATCH"])
+def test_without_a_monitor_or_a_redis_nothing_watches(stack, variable):
+    stack.environment[variable] = "false"
+    stack.start_until_ready()
+    assert "  monitor: process" not in stack.command("status").stdout
 
 
 def test_ctrl_c_leaves_nothing(stack, tmp_path):
@@ -181,7 +193,8 @@ def test_a_program_that_dies_ends_the_stack_with_one_clear_line(stack, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "variable", ["ATTENDANT_GRPC_PORT", "ATTENDANT_HTTP_PORT", "ATTENDANT_TORCHSERVE_ADDRESS"]
+    "variable",
+    ["ATTENDANT_GRPC_PORT", "ATTENDANT_HTTP_PORT", "ATTENDANT_MONITOR_PORT", "ATTENDANT_TORCHSERVE_ADDRESS"],
 )
 def test_a_taken_port_is_one_line_and_nothing_starts(stack, tmp_path, variable):
     port = int(stack.environment[variable].rpartition(":")[2])

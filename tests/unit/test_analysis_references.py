@@ -8,9 +8,12 @@ from reference_data import build_reference_data, name, texts
 from tiny_store import build_tiny_store
 
 from attendant.analysis.references import (
-    Inputs,
+    SEED,
+    Halves,
+    HeldBack,
     build_reference,
     check_weights,
+    hold_back_tweets,
     origin_of,
     read_as,
     read_inputs,
@@ -18,10 +21,13 @@ from attendant.analysis.references import (
     split,
 )
 from attendant.analysis.rows import DataError
+from attendant.explainers.base import Deadline
+from attendant.explainers.permutation import permutation
 from attendant.manifest import read_manifest, verify
+from attendant.methods import PermutationOptions
 from attendant.models.sarcasm import SarcasmModel
 from attendant.statistics.references import read_reference
-from attendant.statistics.summaries import sample
+from attendant.statistics.samples import Statistic, sample, streams
 from attendant.training.data import read_mvsa
 from attendant.training.photographs import load_photographs
 from attendant.training.progress import Silent
@@ -38,6 +44,11 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def inputs(data):
     return read_inputs(data)
+
+
+@pytest.fixture(scope="module")
+def held_back(data):
+    return hold_back_tweets(data)
 
 
 @pytest.fixture
@@ -86,36 +97,54 @@ def test_the_seed_chooses_the_halves(inputs):
     assert split(tweets, seed=1) != split(tweets, seed=2)
 
 
-def test_a_reference_is_what_the_pipeline_answers(inputs, folder):
+def test_the_halves_are_those_of_the_split(inputs, held_back):
+    for one, halves in zip(inputs, held_back.sets, strict=True):
+        assert (halves.modalities, halves.source) == (one.modalities, one.source)
+        assert (halves.reference, halves.replay) == split(one.tweets)
+    assert "SHA-256('1' NUL tokens" in held_back.rule
+    assert "'text'" in held_back.inputs
+
+
+def test_a_reference_is_what_the_pipeline_answers(held_back, folder):
     model = SarcasmModel.open_torch(folder, "2")
-    reference = build_reference(model, inputs, origin_of(model), Silent())
-    assert [found.modalities for found in reference.sets] == [one.modalities for one in inputs]
-    for one, found in zip(inputs, reference.sets, strict=True):
-        chosen, _ = split(one.tweets)
-        outcomes = model.infer([model.prepare(tweet) for tweet in chosen])
-        expected = sample(
-            [outcome.attention for outcome in outcomes],
-            [outcome.prediction.probability for outcome in outcomes],
-        )
-        np.testing.assert_allclose(found.samples.values, expected.values, atol=1e-4)
-        assert (found.eligible, found.refused) == (len(one.tweets), 0)
+    reference = build_reference(model, held_back, Silent())
+    assert [found.modalities for found in reference.sets] == [one.modalities for one in held_back.sets]
+    for one, found in zip(held_back.sets, reference.sets, strict=True):
+        outcomes = model.infer([model.prepare(tweet) for tweet in one.reference])
+        plain = np.array([stream.statistic is not Statistic.IMPACT for stream in streams(one.modalities)])
+        expected = sample(outcomes).values[:, plain]
+        np.testing.assert_allclose(found.samples.values[:, plain], expected, atol=1e-4)
+        assert (found.eligible, found.refused) == (len(one.reference) + len(one.replay), 0)
 
 
-def test_what_the_service_refuses_is_counted(inputs, folder):
+def test_its_impacts_are_those_of_the_default_options(held_back, folder):
     model = SarcasmModel.open_torch(folder)
-    origin = origin_of(model)
-    good, unreadable = inputs[2].tweets, tuple(Tweet(f"i love {name(i)}", b"no image") for i in range(20))
-    mixed = replace(inputs[2], tweets=good + unreadable)
-    (found,) = build_reference(model, [mixed], origin, Silent()).sets
-    assert found.refused == len(split(unreadable)[0]) > 0
-    assert len(found.samples) == len(split(good)[0])
+    reference = build_reference(model, held_back, Silent())
+    for one, found in zip(held_back.sets, reference.sets, strict=True):
+        inspected = model.inspect([model.prepare(tweet) for tweet in one.reference])
+        for row, (_, subject) in enumerate(inspected):
+            expected = permutation(subject, PermutationOptions(), Deadline()).impacts
+            impacts = [column[row] for column in found.impacts.values()]
+            np.testing.assert_allclose(impacts, [one.impact for one in expected], atol=1e-5)
+
+
+def test_what_the_service_refuses_is_counted(held_back, folder):
+    model = SarcasmModel.open_torch(folder)
+    full = held_back.sets[2]
+    unreadable = tuple(Tweet(f"i love {name(i)}", b"no image") for i in range(20))
+    mixed = replace(full, reference=full.reference + unreadable)
+    (found,) = build_reference(model, replace(held_back, sets=(mixed,)), Silent()).sets
+    assert found.refused == len(unreadable)
+    assert len(found.samples) == len(full.reference)
+    refused = HeldBack("pictures", "none", SEED, (Halves(MODALITIES, "pictures", unreadable, ()),))
     with pytest.raises(DataError, match="the service reads none"):
-        build_reference(model, [Inputs(MODALITIES, "pictures", unreadable)], origin, Silent())
+        build_reference(model, refused, Silent())
 
 
-def test_release_lists_the_file_and_leaves_the_weights_digest(inputs, folder):
+def test_release_lists_the_file_and_leaves_the_weights_digest(held_back, folder):
     model = SarcasmModel.open_torch(folder, "2")
-    reference = build_reference(model, inputs[:1], origin_of(model), Silent())
+    reference = build_reference(model, replace(held_back, sets=held_back.sets[:1]), Silent())
+    assert reference.origin == origin_of(model, held_back)
     before = read_manifest(folder)
     entry = release_reference(reference, folder)
     after = read_manifest(folder)
@@ -128,8 +157,8 @@ def test_release_lists_the_file_and_leaves_the_weights_digest(inputs, folder):
     SarcasmModel.open_torch(folder, "2")
 
 
-def test_other_weights_are_refused(inputs, folder):
-    origin = origin_of(SarcasmModel.open_torch(folder, "1"))
-    assert check_weights(folder, origin).version == "1"
+def test_other_weights_are_refused(folder):
+    made_by = SarcasmModel.open_torch(folder, "1").ref
+    assert check_weights(folder, made_by).version == "1"
     with pytest.raises(DataError, match="make archive"):
-        check_weights(folder, replace(origin, version="2"))
+        check_weights(folder, replace(made_by, version="2"))

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from sample_attention import outcome, random_explanation
 from toy_explainable import ToyExplainable
 
 from attendant.errors import Reason, internal, invalid
@@ -19,7 +21,9 @@ from attendant.methods import (
     PermutationOptions,
 )
 from attendant.results import ExplainResult
+from attendant.statistics.samples import FUSION, Statistic, Stream
 from attendant.types import (
+    MODALITIES,
     Attention,
     AttentionKind,
     AttentionVector,
@@ -33,6 +37,7 @@ from attendant.types import (
 from attendant.wire.envelope import Operation, Reply, Row
 from attendant.wire.requests import encode_explain_request, encode_predict_request, read_tweet
 from attendant.wire.responses import decode_explain_response, decode_predict_response
+from attendant.wire.samples import decode_samples
 from handlers import batch
 from handlers.batch import answer_batch, warm_up
 from handlers.worker import Context
@@ -126,6 +131,27 @@ def test_predict_explain_and_describe_share_a_batch():
     assert describe.runtime == model.runtime
     assert explanation(explain).attention.vectors
     assert model.passes == [("infer", ["a", "b"])]
+
+
+class Attentive(Echo):
+    @staticmethod
+    def _answer(prepared: Sequence[Any]) -> list[Outcome]:
+        return [outcome(random_explanation(MODALITIES, seed)) for seed, _ in enumerate(prepared)]
+
+
+def test_explanations_are_sampled_where_that_is_asked_for():
+    plain = row("a", Operation.EXPLAIN)
+    asked = replace(plain, sample=True)
+    permuted = replace(explained("b", PERMUTATION), sample=True)
+    replies = ask(Attentive(), plain, asked, permuted, explained("c", PERMUTATION))
+    assert [bool(reply.samples) for reply in replies] == [False, True, True, False]
+    without, with_impact = (decode_samples(reply.samples) for reply in replies[1:3])
+    impacts = explanation(replies[2]).explanations.permutation.impacts
+    assert len(impacts) == 4
+    for impact in impacts:
+        column = Stream(Statistic.IMPACT, impact.target or FUSION)
+        assert with_impact.column(column) == np.float32(impact.impact)
+        assert np.isnan(without.column(column))
 
 
 @pytest.mark.parametrize(

@@ -4,32 +4,31 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from random_samples import draw_samples
 from scipy import integrate, stats
 
 from attendant.statistics.drift import (
     LEAST,
+    MIX,
     Evidence,
     compare,
     e_values,
     kolmogorov_distance,
+    ordered,
     p_value,
+    p_values,
     tolerance,
     watch,
+    watched_values,
 )
-from attendant.statistics.summaries import Samples, Statistic, map_sources, streams
+from attendant.statistics.samples import MOSAIC, Samples, Statistic, streams
 from attendant.types import MODALITIES
 from benchmarks.drift import draw_references, first_alarm
 
 TEXT, IMAGE, ATTRIBUTE = MODALITIES
-SETS = [(TEXT,), (TEXT, ATTRIBUTE), MODALITIES]
+SETS = [(TEXT,), (TEXT, ATTRIBUTE), MODALITIES, MOSAIC]
 VALUES = st.lists(st.integers(-5, 5), min_size=1, max_size=40)  # with ties
-
-
-def draw(modalities, count, rng, **beta):
-    """Independent Beta values in every stream."""
-    values = rng.beta(beta.get("a", 5), beta.get("b", 2), (count, len(streams(modalities))))
-    maps = np.full((count, len(map_sources(modalities)), 7, 7), 1 / 49, np.float16)
-    return Samples(modalities, values.astype(np.float32), maps)
 
 
 @given(VALUES, VALUES)
@@ -45,6 +44,23 @@ def test_the_p_value_is_scipys_where_nothing_is_excused():
     found = stats.ks_1samp(values, stats.uniform.cdf, method="exact")
     assert p_value(found.statistic, 50) == pytest.approx(found.pvalue)
     assert p_value(found.statistic, 50, excused=1.0) == 1.0
+
+
+@pytest.mark.parametrize("n", [LEAST, 200, 2000])
+def test_p_values_of_many_are_each_ones_and_never_too_small(n):
+    distances = np.linspace(0, 0.5, 30)
+    exact = stats.kstwo.sf(distances, n)
+    found = p_values(distances, np.full(30, n), np.zeros(30))
+    assert found == pytest.approx(exact, abs=1e-4)
+    assert (found >= exact).all()
+    assert found == pytest.approx([p_value(distance, n) for distance in distances])
+
+
+@pytest.mark.parametrize(("n", "m"), [(LEAST, 30), (200, 1186), (2000, 300)])
+def test_the_distance_is_scipys(n, m):
+    rng = np.random.default_rng(n)
+    first, second = rng.beta(5, 2, n), rng.beta(5, 2.4, m)
+    assert kolmogorov_distance(first, second) == pytest.approx(stats.ks_2samp(first, second).statistic)
 
 
 def test_what_is_excused_is_what_two_halves_may_differ_by():
@@ -81,34 +97,81 @@ def test_groups_weigh_the_same_and_streams_within_them(modalities):
     assert list(by_group.values()) == pytest.approx([1 / len(by_group)] * len(by_group))
     assert {one.stream for one in watched} <= set(streams(modalities))
     assert ("place in the image" in by_group) == (IMAGE in modalities)
+    assert ("attention over the segments" in by_group) == (modalities == MOSAIC)
+    assert {"answers", "impacts"} <= set(by_group)
+
+
+def test_of_a_mosaic_four_things_are_watched():
+    found = {one.group: [] for one in watch(MOSAIC)}
+    for one in watch(MOSAIC):
+        found[one.group].append(one.stream.key)
+    assert found == {
+        "attention over the segments": ["entropy_ratio/segment"],
+        "focus risk": ["focus_risk"],
+        "answers": ["probability"],
+        "impacts": ["impact/segment"],
+    }
+
+
+def test_the_mix_is_every_modalitys_presence():
+    assert [one.stream.key for one in MIX] == ["presence/text", "presence/image", "presence/attribute"]
+    assert sum(one.weight for one in MIX) == pytest.approx(1)
+
+
+@given(arrays(np.float32, (7, 3), elements=st.sampled_from([-np.inf, -1, 0, 2, np.inf, np.nan])))
+def test_ordering_leaves_out_what_is_not_finite(values):
+    for column, found in zip(values.T, ordered(values), strict=True):
+        assert found.tolist() == sorted(value for value in column.tolist() if np.isfinite(value))
+
+
+@pytest.mark.parametrize("modalities", SETS, ids="+".join)
+def test_what_is_watched_comes_in_the_order_of_watch(modalities):
+    samples = draw_samples(modalities, 3, np.random.default_rng(0))
+    expected = [samples.column(one.stream) for one in watch(modalities)]
+    assert (watched_values(samples) == np.stack(expected, axis=1)).all()
+
+
+def compared(window, reference):
+    columns = (ordered(watched_values(samples)) for samples in (window, reference))
+    return {one.watched.stream.key: one for one in compare(watch(window.modalities), *columns)}
 
 
 def test_a_window_is_compared_stream_by_stream():
     rng = np.random.default_rng(1)
-    reference, window = draw((TEXT,), 1000, rng), draw((TEXT,), 200, rng)
+    reference, window = draw_samples((TEXT,), 1000, rng), draw_samples((TEXT,), 200, rng)
     place = [stream.statistic for stream in streams((TEXT,))].index(Statistic.PROBABILITY)
     moved = window.values.copy()
     moved[:, place] /= 2
-    found = {
-        one.watched.stream.statistic: one for one in compare(Samples((TEXT,), moved, window.maps), reference)
-    }
-    assert found[Statistic.PROBABILITY].p_value < 1e-9
-    assert found[Statistic.PROBABILITY].evidence > 1e6
-    assert found[Statistic.ENTROPY_RATIO].p_value > 0.05
-    with pytest.raises(ValueError, match="a window of"):
-        compare(window, draw((TEXT, ATTRIBUTE), 10, rng))
+    found = compared(Samples((TEXT,), moved, window.maps), reference)
+    assert found["probability"].p_value < 1e-9
+    assert found["probability"].evidence > 1e6
+    assert found["entropy_ratio/text/mean"].p_value > 0.05
+    assert found["entropy_ratio/text/mean"].evidence == float(
+        e_values(found["entropy_ratio/text/mean"].p_value)
+    )
+    one_more = ordered(np.zeros((LEAST, 2), np.float32))
+    with pytest.raises(ValueError, match="zip"):
+        compare(watch((TEXT,)), ordered(watched_values(window)), one_more)
 
 
 def test_what_does_not_exist_is_left_out_and_too_little_says_nothing():
     rng = np.random.default_rng(2)
-    reference, window = draw((TEXT,), 1000, rng), draw((TEXT,), 200, rng)
+    reference, window = draw_samples((TEXT,), 1000, rng), draw_samples((TEXT,), 200, rng)
     holes = window.values.copy()
     ratio = [stream.statistic for stream in streams((TEXT,))].index(Statistic.ENTROPY_RATIO)
-    for kept, evidence in ((LEAST, False), (LEAST - 1, True)):
+    for kept, says in ((LEAST, True), (LEAST - 1, False)):
         holes[kept:, : ratio + 4] = np.nan
-        (found, *_) = compare(Samples((TEXT,), holes, window.maps), reference)
+        found = compared(Samples((TEXT,), holes, window.maps), reference)["entropy_ratio/text/mean"]
         assert found.n == kept
-        assert (found.evidence == 1) == evidence
+        assert np.isfinite([found.distance, found.tolerance, found.p_value, found.evidence]).all() == says
+
+
+def test_a_stream_that_says_nothing_stays_as_it_is():
+    adding = Evidence([0.5, 0.5], 100)
+    adding.add([3, 3])
+    for _ in range(1000):
+        assert not adding.add([0.5, np.nan])
+    assert adding.processes == pytest.approx([1, 3])
 
 
 @given(

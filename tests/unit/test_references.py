@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
-from sample_attention import IMAGE, SETS, TEXT, random_explanation
+from sample_attention import IMAGE, SETS, TEXT, focus_on, outcome, random_explanation
 
+from attendant.methods import Permutation, PermutationImpact
 from attendant.statistics.references import (
     BadReference,
     Origin,
@@ -22,22 +23,36 @@ from attendant.statistics.references import (
     read_reference,
     write_reference,
 )
-from attendant.statistics.summaries import Statistic, Stream, sample, streams
+from attendant.statistics.samples import FUSION, MOSAIC, Statistic, Stream, sample, streams
+from attendant.types import Modality
 
-ORIGIN = Origin("sarcasm", "1", "a" * 64, "CPUExecutionProvider on cpu", "text", 1, "a rule, für Tests")
+ORIGIN = Origin("sarcasm", "1", "a" * 64, "CPUExecutionProvider on cpu", "tweets", 1, "a rule, für Tests")
 KEY = "text/max_weight/text/text"
+RISK = "segment/focus_risk"
+IMPACT = Stream(Statistic.IMPACT, TEXT)
+
+
+def permuted(modalities, impact: float) -> Permutation:
+    targets = (*modalities, None) if len(modalities) > 1 else modalities
+    impacts = tuple(
+        PermutationImpact(target, impact, 0, (0, 1), 0, 0, 0, 10, exhaustive=False) for target in targets
+    )
+    return Permutation(impacts, 0)
 
 
 def made_of(seeds: list[int]) -> Reference:
-    sets = [
-        ReferenceSet(
-            sample([random_explanation(modalities, seed) for seed in seeds], np.linspace(0, 1, len(seeds))),
-            "drawn",
-            2 * len(seeds),
-            1,
-        )
-        for modalities in SETS
-    ]
+    """Every other explanation has no impacts; the first of them has."""
+    answers = np.linspace(0, 1, len(seeds))
+    sets = []
+    for modalities in (*SETS, MOSAIC):
+        outcomes = [
+            outcome(focus_on(np.random.default_rng(seed).dirichlet(np.ones(9))), answer, risk=answer / 2)
+            if modalities == MOSAIC
+            else outcome(random_explanation(modalities, seed), answer)
+            for seed, answer in zip(seeds, answers, strict=True)
+        ]
+        impacts = [None if row % 2 else permuted(modalities, answers[row] / 4) for row in range(len(seeds))]
+        sets.append(ReferenceSet(sample(outcomes, impacts), "drawn", 2 * len(seeds), 1))
     return Reference(ORIGIN, tuple(sets))
 
 
@@ -75,6 +90,32 @@ def test_a_set_is_found_by_its_modalities(path: Path) -> None:
     assert found is not None
     assert found.samples.column(Stream(Statistic.PROBABILITY)).tolist() == [0, 1]
     assert reference.find((IMAGE,)) is None
+
+
+def test_mosaics_have_a_set_of_their_own(path: Path) -> None:
+    found = read_reference(path, written(path, made_of([1, 2, 3]))).find((Modality.SEGMENT,))
+    assert found is not None
+    assert found.name == "segment"
+    assert found.samples.column(Stream(Statistic.FOCUS_RISK)).tolist() == [0, 0.25, 0.5]
+    assert found.modality_weights == {}
+    assert list(found.impacts) == ["segment"]
+
+
+def test_impacts_that_were_not_measured_stay_unknown(path: Path) -> None:
+    for found in read_reference(path, written(path, made_of([1, 2, 3]))).sets:
+        many = len(found.modalities) > 1
+        assert list(found.impacts) == [*map(str, found.modalities), *([FUSION] if many else [])]
+        for column in found.impacts.values():
+            np.testing.assert_array_equal(column, [0, np.nan, 0.25])
+
+
+def test_the_modality_weights_come_back_from_their_coordinates() -> None:
+    for modalities, found in zip(SETS, made_of([4]).sets, strict=False):
+        fusion = random_explanation(modalities, 4).vectors[-1].weights
+        expected = fusion[fusion > 0] if len(modalities) > 1 else []
+        np.testing.assert_allclose(
+            [column[0] for column in found.modality_weights.values()], expected, rtol=1e-5
+        )
 
 
 def test_tensors_are_named_and_typed(path: Path) -> None:
@@ -122,6 +163,9 @@ def header_of(path: Path) -> dict[str, str]:
             r"\(5,\); it must be float32 \(2,\)",
         ),
         (lambda tensors: tensors.update({KEY: np.full(2, np.nan, np.float32)}), "not finite"),
+        (lambda tensors: tensors.update({RISK: np.full(2, np.nan, np.float32)}), f"{RISK} has .* not finite"),
+        (lambda tensors: tensors.pop(f"text/{IMPACT.key}"), "text/impact/text is missing"),
+        (lambda tensors: tensors[f"text/{IMPACT.key}"].fill(np.inf), "text/impact/text has .* not finite"),
     ],
 )
 def test_tensors_that_are_not_as_they_should_be_are_named(path: Path, change, said: str) -> None:

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from services.gateway.config import ConfigError
+from services.settings import ConfigError
 from services.stack import config
 
 
@@ -52,6 +52,8 @@ def test_the_gateway_never_sees_the_stacks_own_variables():
         ("ATTENDANT_GRPC_PORT", "0"),  # fine for a gateway alone; a stack says where it listens
         ("ATTENDANT_HTTP_PORT", "0"),
         ("ATTENDANT_HTTP_PORT", "65536"),
+        ("ATTENDANT_MONITOR_PORT", "0"),
+        ("ATTENDANT_MONITOR_PROT", "8083"),
         ("ATTENDANT_BACKEND", "tritonserver"),
         ("ATTENDANT_TORCHSERVE_ADDRESS", "0.0.0.0:7070"),
         ("ATTENDANT_TORCHSERVE_MANAGEMENT_ADDRESS", "127.0.0.1:0"),

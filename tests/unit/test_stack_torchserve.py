@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.gateway.config import GatewaySettings
+from services.monitor.config import MonitorSettings
 from services.stack.config import Settings, StackSettings
 from services.stack.torchserve import NoArchiveError, find_archives, torchserve
 
@@ -24,7 +25,7 @@ def program(tmp_path, store):
     gateway = GatewaySettings(
         archives=store, torchserve_address="127.0.0.1:17070", torchserve_management_address="127.0.0.1:17071"
     )
-    settings = Settings(gateway, StackSettings(metrics_address="127.0.0.1:18082"))
+    settings = Settings(gateway, StackSettings(metrics_address="127.0.0.1:18082"), MonitorSettings())
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     return torchserve(settings, scratch, tmp_path / "torchserve.log")

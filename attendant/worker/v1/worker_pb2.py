@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n attendant/worker/v1/worker.proto\x12\x13\x61ttendant.worker.v1\"\xf3\x01\n\x05Reply\x12\x12\n\x08response\x18\x01 \x01(\x0cH\x00\x12/\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1c.attendant.worker.v1.FailureH\x00\x12\x37\n\x0b\x64\x65scription\x18\x05 \x01(\x0b\x32 .attendant.worker.v1.DescriptionH\x00\x12\x19\n\x11inference_seconds\x18\x03 \x01(\x01\x12\x1b\n\x13\x65xplanation_seconds\x18\x04 \x01(\x01\x12\x11\n\ttruncated\x18\x06 \x01(\x08\x12\x16\n\x0eweights_digest\x18\x07 \x01(\tB\t\n\x07outcome\"\xcd\x01\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x32\n\nviolations\x18\x03 \x03(\x0b\x32\x1e.attendant.worker.v1.Violation\x12<\n\x08metadata\x18\x04 \x03(\x0b\x32*.attendant.worker.v1.Failure.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"/\n\tViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"@\n\x0b\x44\x65scription\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0f\n\x07threads\x18\x03 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n attendant/worker/v1/worker.proto\x12\x13\x61ttendant.worker.v1\"\x84\x02\n\x05Reply\x12\x12\n\x08response\x18\x01 \x01(\x0cH\x00\x12/\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1c.attendant.worker.v1.FailureH\x00\x12\x37\n\x0b\x64\x65scription\x18\x05 \x01(\x0b\x32 .attendant.worker.v1.DescriptionH\x00\x12\x19\n\x11inference_seconds\x18\x03 \x01(\x01\x12\x1b\n\x13\x65xplanation_seconds\x18\x04 \x01(\x01\x12\x11\n\ttruncated\x18\x06 \x01(\x08\x12\x16\n\x0eweights_digest\x18\x07 \x01(\t\x12\x0f\n\x07samples\x18\x08 \x01(\x0c\x42\t\n\x07outcome\";\n\x07Samples\x12\x12\n\nmodalities\x18\x01 \x03(\t\x12\x0e\n\x06values\x18\x02 \x01(\x0c\x12\x0c\n\x04maps\x18\x03 \x01(\x0c\"\xcd\x01\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x32\n\nviolations\x18\x03 \x03(\x0b\x32\x1e.attendant.worker.v1.Violation\x12<\n\x08metadata\x18\x04 \x03(\x0b\x32*.attendant.worker.v1.Failure.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"/\n\tViolation\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"@\n\x0b\x44\x65scription\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0f\n\x07threads\x18\x03 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,13 +34,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FAILURE_METADATAENTRY']._loaded_options = None
   _globals['_FAILURE_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_REPLY']._serialized_start=58
-  _globals['_REPLY']._serialized_end=301
-  _globals['_FAILURE']._serialized_start=304
-  _globals['_FAILURE']._serialized_end=509
-  _globals['_FAILURE_METADATAENTRY']._serialized_start=462
-  _globals['_FAILURE_METADATAENTRY']._serialized_end=509
-  _globals['_VIOLATION']._serialized_start=511
-  _globals['_VIOLATION']._serialized_end=558
-  _globals['_DESCRIPTION']._serialized_start=560
-  _globals['_DESCRIPTION']._serialized_end=624
+  _globals['_REPLY']._serialized_end=318
+  _globals['_SAMPLES']._serialized_start=320
+  _globals['_SAMPLES']._serialized_end=379
+  _globals['_FAILURE']._serialized_start=382
+  _globals['_FAILURE']._serialized_end=587
+  _globals['_FAILURE_METADATAENTRY']._serialized_start=540
+  _globals['_FAILURE_METADATAENTRY']._serialized_end=587
+  _globals['_VIOLATION']._serialized_start=589
+  _globals['_VIOLATION']._serialized_end=636
+  _globals['_DESCRIPTION']._serialized_start=638
+  _globals['_DESCRIPTION']._serialized_end=702
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,8 @@ class Reply(_message.Message):
 
     A row comes in as entries of TorchServe's input map: `op` ("predict", "explain" or "describe"), `request` (the
     PredictRequest or ExplainRequest as the client sent it), `model` and `version` (resolved by the gateway) and
-    `deadline` (seconds since the epoch, as text; absent: none).
+    `deadline` (seconds since the epoch, as text; absent: none). With `sample`, whatever it holds, an explanation's
+    numbers are told in `Reply.samples`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -37,6 +38,7 @@ class Reply(_message.Message):
     EXPLANATION_SECONDS_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     WEIGHTS_DIGEST_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
     response: _builtins.bytes
     """A PredictResponse or ExplainResponse without timing, request id and cache status: the gateway appends those."""
     inference_seconds: _builtins.float
@@ -47,6 +49,8 @@ class Reply(_message.Message):
     """Whether the deadline cut the explanation short; such a response is never kept."""
     weights_digest: _builtins.str
     """Of the version that answered: during a roll-out the gateway's manifest and the worker's may differ."""
+    samples: _builtins.bytes
+    """What the explanation looks like in numbers, for whoever watches how attention behaves: Samples of one row."""
     @_builtins.property
     def failure(self) -> Global___Failure:
         """Why there is no answer."""
@@ -65,16 +69,49 @@ class Reply(_message.Message):
         explanation_seconds: _builtins.float = ...,
         truncated: _builtins.bool = ...,
         weights_digest: _builtins.str = ...,
+        samples: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "failure", b"failure", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "explanation_seconds", b"explanation_seconds", "failure", b"failure", "inference_seconds", b"inference_seconds", "outcome", b"outcome", "response", b"response", "truncated", b"truncated", "weights_digest", b"weights_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "explanation_seconds", b"explanation_seconds", "failure", b"failure", "inference_seconds", b"inference_seconds", "outcome", b"outcome", "response", b"response", "samples", b"samples", "truncated", b"truncated", "weights_digest", b"weights_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "failure", "description"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
 Global___Reply: _TypeAlias = Reply  # noqa: Y015
+
+@_typing.final
+class Samples(_message.Message):
+    """Explanations of one set of modalities in numbers (attendant.statistics.samples), one row each."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODALITIES_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    MAPS_FIELD_NUMBER: _builtins.int
+    values: _builtins.bytes
+    """Rows x streams of these modalities, float32, little-endian."""
+    maps: _builtins.bytes
+    """Rows x maps of these modalities x 7 x 7, float16, little-endian."""
+    @_builtins.property
+    def modalities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Which are present, by name, in their usual order."""
+
+    def __init__(
+        self,
+        *,
+        modalities: _abc.Iterable[_builtins.str] | None = ...,
+        values: _builtins.bytes = ...,
+        maps: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["maps", b"maps", "modalities", b"modalities", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Samples: _TypeAlias = Samples  # noqa: Y015
 
 @_typing.final
 class Failure(_message.Message):

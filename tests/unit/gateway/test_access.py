@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from attendant.errors import AttendantError, Reason
 from attendant.tokens import hash_token
 from services.gateway.access import Access, Bucket, act_for, check_model, may_use, read_access
-from services.gateway.config import ConfigError, GatewaySettings
+from services.gateway.config import GatewaySettings
+from services.settings import ConfigError
 
 TODAY = date(2026, 11, 22)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from services.gateway.config import OTHERS, PREFIX, ConfigError, GatewaySettings, read_settings
+from services.gateway.config import OTHERS, PREFIX, GatewaySettings, read_settings
+from services.settings import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = ROOT / "docs" / "configuration.md"

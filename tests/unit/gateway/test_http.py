@@ -19,7 +19,7 @@ from attendant.v1.service_pb2 import ExplainResponse, PredictRequest
 from attendant.wire.envelope import Reply
 from attendant.wire.requests import decode_request, read_mosaic
 from attendant.wire.responses import encode_explain_response
-from services.gateway import http, http_server
+from services.gateway import http_server
 
 TWEET = {"instance": {"tweet": {"text": "what a day", "attributes": ["sky"]}}}
 

@@ -13,7 +13,7 @@ from valkey_server import Valkey, running_valkey
 
 from services.gateway.metrics import Metrics
 from services.gateway.redis_cache import Entry, Lease, RedisCache, pack, unpack
-from services.gateway.redis_connection import CONNECTIONS, connect
+from services.redis_connection import CONNECTIONS, connect
 
 KEY, OTHER = "a" * 64, "b" * 64
 

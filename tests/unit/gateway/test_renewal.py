@@ -3,8 +3,8 @@ import asyncio
 import pytest
 from fake_worker import until
 
-from services.gateway.config import ConfigError
 from services.gateway.renewal import keep_renewing
+from services.settings import ConfigError
 
 
 class Part:

@@ -16,8 +16,9 @@ from attendant.client import AsyncClient, ServiceError
 from attendant.errors import Reason
 from attendant.tokens import hash_token
 from services.gateway import renewal
-from services.gateway.config import ConfigError, GatewaySettings
+from services.gateway.config import GatewaySettings
 from services.gateway.tls import read_tls
+from services.settings import ConfigError
 
 FILES = Path(__file__).resolve().parents[2] / "data" / "tls"
 SERVER = {"tls_certificate": FILES / "server.pem", "tls_key": FILES / "server.key"}

@@ -6,7 +6,7 @@ import logging
 import pytest
 import structlog
 
-from services.gateway.logs import configure_logs
+from services.logs import configure_logs
 
 
 @pytest.fixture(autouse=True)
