@@ -44,7 +44,7 @@ class GatewaySettings(BaseSettings):
     http_host: str = Field("127.0.0.1", description="address that HTTP listens on")
     http_port: Port = Field(8000, description="port that HTTP listens on; 0 takes a free one")
     operations_port: Port | None = Field(
-        None, description="a port beside it for /healthz, /readyz and /metrics alone, never encrypted"
+        None, description="a port beside it for /healthz, /readyz, /metrics and /drift alone, never encrypted"
     )
 
     tls_certificate: Path | None = Field(

@@ -139,6 +139,7 @@ async def test_probes_reflection_metrics_and_the_manual_stay_open(closed):
     reflect.cancel()
     for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"):
         assert (await closed.http.get(path)).status_code == 200
+    assert (await closed.http.get("/drift")).status_code == 404  # open, and nothing watches here
 
 
 # Before the body
