@@ -137,11 +137,15 @@ class DataPlane:
             row = question.row(budget, sample=self.watch is not None)
             reply = await self.backend.call(archive, row, budget)
         except AttendantError as error:
-            self.metrics.backend_failures.labels(error.reason.value).inc()
+            self.metrics.backend_failures.labels(question.model.name, lane, error.reason.value).inc()
             raise
         if self.watch is not None and reply.samples:
             self.watch.take(question, reply)
-        return _answer(reply, question.version.digest, self.clock() - started)
+        seconds = self.clock() - started
+        answer = _answer(reply, question.version.digest, seconds)
+        self.metrics.backend_seconds.labels(question.model.name, lane).observe(seconds)
+        self.metrics.queue_seconds.labels(question.model.name, lane).observe(answer.timing.queue)
+        return answer
 
     @asynccontextmanager
     async def _until(self, deadline: float | None) -> AsyncIterator[None]:

@@ -69,7 +69,21 @@ class Metrics:
         self.backend_failures = Counter(
             "attendant_backend_failures",
             "Calls that the backend did not answer, by reason.",
-            ["reason"],
+            ["model", "lane", "reason"],
+            registry=registry,
+        )
+        self.backend_seconds = Histogram(
+            "attendant_backend_seconds",
+            "From handing a request to the backend to its answer.",
+            ["model", "lane"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self.queue_seconds = Histogram(
+            "attendant_queue_seconds",
+            "Of that, what no worker accounts for: waiting for one, and the way there and back.",
+            ["model", "lane"],
+            buckets=BUCKETS,
             registry=registry,
         )
         self.cache_hits = Counter(

@@ -127,7 +127,25 @@ SERVICE = Dashboard(
                 "Failures",
                 "Calls that the backend did not answer.",
                 "reqps",
-                {"{{reason}}": rate("attendant_backend_failures_total", "reason")},
+                {
+                    "{{model}} {{lane}} {{reason}}": rate(
+                        "attendant_backend_failures_total", "model, lane, reason", M
+                    )
+                },
+            ),
+            lines(
+                "Seconds with the backend",
+                "By lane, from handing a request over to its answer.",
+                "s",
+                quantiles("attendant_backend_seconds", "model, lane", M, 0.5, 0.99),
+                width=12,
+            ),
+            lines(
+                "Of these, in the queue",
+                "What no worker accounts for: waiting for one, and the way there and back.",
+                "s",
+                quantiles("attendant_queue_seconds", "model, lane", M, 0.5, 0.99),
+                width=12,
             ),
             lines(
                 "Second calls",

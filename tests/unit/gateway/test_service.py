@@ -293,7 +293,19 @@ async def test_a_backend_that_fails_is_counted_and_named(gateway, torchserve, co
     gateway.worker.failure = torchserve
     found, status = await failure(gateway.call("Predict", PREDICT))
     assert (found, status.reason) == (code, reason)
-    assert await gateway.metric(f'attendant_backend_failures_total{{reason="{reason}"}}') == 1
+    labels = f'lane="fast",model="sarcasm",reason="{reason}"'
+    assert await gateway.metric(f"attendant_backend_failures_total{{{labels}}}") == 1
+    assert await gateway.metric('attendant_backend_seconds_count{lane="fast",model="sarcasm"}') == 0
+
+
+async def test_how_long_the_backend_has_a_request_is_counted_by_model_and_lane(gateway):
+    await gateway.call("Predict", PREDICT)
+    labels = 'lane="fast",model="sarcasm"'
+    whole, queue = [
+        await gateway.metric(f"attendant_{part}_seconds_sum{{{labels}}}") for part in ("backend", "queue")
+    ]
+    assert await gateway.metric(f"attendant_backend_seconds_count{{{labels}}}") == 1
+    assert whole == pytest.approx(queue + 0.001)  # the worker says that it took a millisecond
 
 
 @pytest.mark.parametrize("reply", [Reply(), Reply(failure=AttendantError("secret", Reason.INTERNAL))])
