@@ -11,7 +11,9 @@ from attendant.statistics.samples import Samples
 from attendant.wire.samples import encode_samples
 from services.gateway.breaker import describe
 from services.gateway.watching import Source
+from services.monitor.feed import NAMES, stream_key
 from services.monitor.local import LocalMonitor
+from services.monitor.references import Name
 from services.redis_connection import Client, disconnect
 
 log = structlog.get_logger()
@@ -21,7 +23,6 @@ LENGTH = 2048
 SECONDS = 1.0  # for one entry
 PAUSE_SECONDS = 1.0  # before Redis is tried again that did not take one
 NAME_SECONDS = 60.0  # how often the stream's name is told anew
-NAMES = "attendant:samples"
 
 
 class RedisSink:
@@ -30,7 +31,7 @@ class RedisSink:
     def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
-        self._told: dict[str, float] = {}  # when each stream's name was told
+        self._told: dict[Name, float] = {}  # when each stream's name was told
         self._closed_until = 0.0
 
     async def put(self, source: Source, samples: Samples) -> bool:
@@ -38,7 +39,7 @@ class RedisSink:
             return False
         try:
             async with asyncio.timeout(SECONDS):
-                await self._add(f"{source.model}/{source.version}", source.weights_digest, samples)
+                await self._add(Name(source.model, source.version), source.weights_digest, samples)
         except Exception as error:  # noqa: BLE001 - some of redis-py's errors have no base of its own
             self._closed_until = self._clock() + PAUSE_SECONDS
             log.debug("explanations were not taken", error=describe(error))
@@ -48,9 +49,9 @@ class RedisSink:
     async def close(self) -> None:
         await disconnect(self._client)
 
-    async def _add(self, name: str, digest: str, samples: Samples) -> None:
+    async def _add(self, name: Name, digest: str, samples: Samples) -> None:
         if self._clock() >= self._told.get(name, -NAME_SECONDS) + NAME_SECONDS:
-            await self._client.sadd(NAMES, name)
+            await self._client.sadd(NAMES, str(name))
             self._told[name] = self._clock()
         fields: dict[Any, Any] = {"digest": digest, "samples": encode_samples(samples)}
         await self._client.xadd(stream_key(name), fields, maxlen=LENGTH, approximate=True)
@@ -67,8 +68,3 @@ class LocalSink:
 
     async def close(self) -> None:
         await asyncio.to_thread(self._monitor.close)
-
-
-def stream_key(name: str) -> str:
-    """`name`: model/version. In braces, so that a cluster keeps on one node what belongs together."""
-    return f"attendant:samples:{{{name}}}"

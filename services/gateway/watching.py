@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 INTERVAL = 0.25  # seconds between two rounds
 WAITING = 8192  # explanations between two rounds; some kB each
+CLOSE_SECONDS = 5.0  # a slow Redis must not hold up the end
 ROWS = 64  # explanations that travel together: a millisecond's work, in which no request is answered
 
 
@@ -106,13 +107,17 @@ class Watch:
                 return
 
     async def close(self) -> None:
-        """Finish the round in work, pass on what is there, and end the sink. Nothing is measured any more."""
+        """Finish the round in work, pass on what is there, and end the sink. Nothing is measured any more.
+
+        What is not taken within CLOSE_SECONDS is not passed on.
+        """
         for task in self._measuring:
             task.cancel()
         await asyncio.gather(*self._measuring, return_exceptions=True)
         self._closing.set()
         if self._rounds is not None:
-            await self._rounds
+            await asyncio.wait({self._rounds}, timeout=CLOSE_SECONDS)
+            self._rounds.cancel()
         await self._sink.close()
 
     async def _pass_on(self) -> None:

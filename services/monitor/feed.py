@@ -109,7 +109,7 @@ class Feed:
 
     def __init__(self, name: Name, link: Link) -> None:
         self._link = link
-        self._stream = f"attendant:samples:{{{name}}}"
+        self._stream = stream_key(name)
         self._lease = f"attendant:monitor:{{{name}}}:lease"
         self._state = f"attendant:monitor:{{{name}}}:state"
         self._token = ""
@@ -157,6 +157,11 @@ class Feed:
         if not answer:
             raise NotLeadingError
         return answer
+
+
+def stream_key(name: Name) -> str:
+    """Where gateways leave a version's explanations."""
+    return f"{NAMES}:{{{name}}}"
 
 
 def _fields(flat: list[bytes] | None) -> dict[bytes, bytes] | None:

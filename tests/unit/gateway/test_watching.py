@@ -203,6 +203,20 @@ async def test_a_round_in_work_is_finished_when_it_is_closed(monkeypatch):
     assert sum(len(samples) for _, samples in parts.heap.found) == 100
 
 
+async def test_a_sink_that_takes_for_ever_does_not_hold_up_the_end(monkeypatch):
+    monkeypatch.setattr(watching, "CLOSE_SECONDS", 0.05)
+    parts = Parts()
+
+    async def put(_source, _samples) -> bool:
+        return await asyncio.Event().wait()
+
+    monkeypatch.setattr(parts.heap, "put", put)
+    parts.take(0)
+    async with asyncio.timeout(5):
+        await parts.end()
+    assert parts.heap.closed
+
+
 # Impacts
 
 

@@ -15,7 +15,6 @@ from watched_store import (
     digest_of,
     draw,
     draw_reference,
-    write_watched_store,
 )
 
 from attendant.statistics.detector import Detector
@@ -23,7 +22,6 @@ from services.monitor import feed, follower
 from services.monitor.feed import Feed, NotLeadingError
 from services.monitor.follower import Follower
 from services.monitor.link import Link, LinkError
-from services.monitor.references import read_references
 from services.monitor.watch import Watch
 from services.redis_connection import connect
 
@@ -31,25 +29,6 @@ RUN_LENGTH = 50.0
 STREAM = f"attendant:samples:{{{SARCASM}}}"
 LEASE = f"attendant:monitor:{{{SARCASM}}}:lease"
 STATE = f"attendant:monitor:{{{SARCASM}}}:state"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with running_valkey(tmp_path_factory.mktemp("valkey")) as running:
-        yield running
-
-
-@pytest.fixture
-async def client(server):
-    client = connect(server.url, 5.0)
-    await client.flushall()
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture(scope="module")
-def references(tmp_path_factory):
-    return read_references(write_watched_store(tmp_path_factory.mktemp("store")))
 
 
 @pytest.fixture(autouse=True)

@@ -5,19 +5,13 @@ import threading
 import pytest
 from fake_worker import until
 from prometheus_client.parser import text_string_to_metric_families
-from watched_store import SARCASM, TEXT, assert_same, digest_of, draw, write_watched_store
+from watched_store import SARCASM, TEXT, assert_same, digest_of, draw
 
 from services.monitor import local
 from services.monitor.local import LocalMonitor
-from services.monitor.references import read_references
 from services.monitor.watch import Watch
 
 LABELS = {"model": "sarcasm", "version": "1", "modalities": "text"}
-
-
-@pytest.fixture(scope="module")
-def references(tmp_path_factory):
-    return read_references(write_watched_store(tmp_path_factory.mktemp("store")))
 
 
 @pytest.fixture

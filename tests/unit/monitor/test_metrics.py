@@ -9,22 +9,16 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from watched_store import EVERYTHING, IRONY, SARCASM, TEXT, digest_of, draw, write_watched_store
+from watched_store import EVERYTHING, IRONY, SARCASM, TEXT, digest_of, draw
 
 from attendant.statistics.detector import MIX_NAME
 from services.monitor.documents import drift_document
 from services.monitor.link import Link
 from services.monitor.metrics import DriftMetrics, StreamMetrics
 from services.monitor.monitor import Monitor
-from services.monitor.references import read_references
 from services.monitor.watch import Watch
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
-
-
-@pytest.fixture(scope="module")
-def references(tmp_path_factory):
-    return read_references(write_watched_store(tmp_path_factory.mktemp("store")))
 
 
 @pytest.fixture(scope="module")

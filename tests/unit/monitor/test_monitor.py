@@ -9,35 +9,15 @@ from fake_worker import until
 from monitor_process import publish
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
-from valkey_server import running_valkey
-from watched_store import IRONY, SARCASM, draw, write_watched_store
+from watched_store import IRONY, SARCASM, draw
 
 from services.monitor import follower, monitor
 from services.monitor.http import build_app
 from services.monitor.link import Link, LinkError
 from services.monitor.metrics import DriftMetrics, StreamMetrics
 from services.monitor.monitor import Monitor
-from services.monitor.references import Name, read_references
+from services.monitor.references import Name
 from services.redis_connection import connect
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with running_valkey(tmp_path_factory.mktemp("valkey")) as running:
-        yield running
-
-
-@pytest.fixture
-async def client(server):
-    client = connect(server.url, 5.0)
-    await client.flushall()
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture(scope="module")
-def references(tmp_path_factory):
-    return read_references(write_watched_store(tmp_path_factory.mktemp("store")))
 
 
 @pytest.fixture(autouse=True)

@@ -28,11 +28,6 @@ from services.monitor.watch import CHANGED, Watch
 RUN_LENGTH = 50.0
 
 
-@pytest.fixture(scope="module")
-def references(tmp_path_factory):
-    return read_references(write_watched_store(tmp_path_factory.mktemp("store")))
-
-
 @pytest.fixture
 def watch(references):
     return Watch(SARCASM, references, RUN_LENGTH)
