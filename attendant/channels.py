@@ -1,4 +1,4 @@
-"""How a client reaches the service: TLS, the bearer token, message sizes and the retry policy."""
+"""How a client reaches the service: the address, TLS, the bearer token, message sizes and the retry policy."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,9 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 # 0.4 s, always inside the call's deadline. It is the one layer that does: the gateway and its backends never try again.
 # The budget (gRFC A6): ten attempts that fail, shared by a process's channels to one service, use up what there is, and
 # ten calls that succeed earn one attempt. In an outage 100 calls or more cost at most 1.1 times as many attempts.
+# A name with several addresses (dns:///gateway-headless:50051) is all of them: calls take turns.
 _SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
             "name": [{"service": SERVICE}],
@@ -61,6 +63,11 @@ class Tls:
             for path in (self.root_certificates, self.key, self.certificate)
         )
         return grpc.ssl_channel_credentials(roots, key, chain)
+
+
+def join(host: str, port: int) -> str:
+    """`host:port`, as a URL and gRPC have it: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def metadata(address: str, token: str, tls: Tls | None) -> tuple[tuple[str, str], ...]:

@@ -5,6 +5,7 @@ Arrivals are made by `benchmarks.frames`, so that the load costs little beside w
 
 import asyncio
 import gc
+import itertools
 import os
 import sys
 import tempfile
@@ -91,11 +92,16 @@ async def call(ask: Ask, request: bytes, record: Record) -> None:
 
 async def closed_loop(ask: Ask, request: bytes, callers: int, seconds: float) -> Record:
     """Each caller asks again once it is answered."""
+    return await closed_loop_over(ask, itertools.repeat(request), callers, seconds)
+
+
+async def closed_loop_over(ask: Ask, requests: Iterator[bytes], callers: int, seconds: float) -> Record:
+    """The same with another request each time."""
     record = Record(time.perf_counter())
 
     async def caller() -> None:
         while time.perf_counter() - record.started < seconds:
-            await call(ask, request, record)
+            await call(ask, next(requests), record)
 
     await asyncio.gather(*(caller() for _ in range(callers)))
     return record

@@ -4,9 +4,11 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from PIL import Image
 
 from attendant.manifest import ModelManifest
+from attendant.models.runtime import available_threads
 from attendant.models.sarcasm import SarcasmModel
 from attendant.types import Tweet
 from attendant.wire.requests import read_tweet
@@ -23,6 +25,7 @@ class SarcasmHandler:
 
     def initialize(self, context: Any) -> None:
         """Open every version in the archive; a changed or missing file stops the worker here, before it serves."""
+        torch.set_num_threads(min(torch.get_num_threads(), available_threads()))
         self._models, self._seconds = open_models(context, SarcasmModel.open_served, _tweet)
 
     def handle(self, data: Sequence[batch.Entries], context: Any) -> list[bytes]:

@@ -181,7 +181,9 @@ def ask_pip_audit(pins: list[tuple[str, str]]) -> list[dict[str, Any]] | None:
 
 def audit() -> Iterator[Findings]:
     rules = tomllib.loads((HERE / "audit.toml").read_text(encoding="utf-8"))
-    locks = {path.name: path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.lock"))}
+    locks = {
+        str(path.relative_to(HERE)): path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.lock"))
+    }
     installed = {normal(found.metadata["Name"]): found for found in distributions()}
     yield audit_locks(installed, locks)
     runtime = {name for lock in RUNTIME for name in read_lock(locks[lock])[0]}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the six hash-locked files anew. torch comes by its pin (requirements/torch.txt), not from a lock: which build
+# Makes the hash-locked files anew. torch comes by its pin (requirements/torch.txt), not from a lock: which build
 # of it is right (CPU, CUDA) is the machine's package configuration to say, and so its CUDA libraries are left out too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,3 +19,13 @@ compile requirements/dev.lock --group dev --constraint requirements/cpu.lock
 compile requirements/protos.lock --group protos
 compile requirements/train.lock requirements/train.txt --no-deps
 compile requirements/oracles.lock requirements/oracles.txt --no-deps
+compile requirements/kubectl.lock requirements/kubectl.txt --no-deps
+
+# One a container image: the part of what is locked already that is imported there.
+compile_image() { # compile_image NAME LOCK
+  compile "requirements/images/$1.lock" "requirements/images/$1.txt" --constraint "$2" --constraint requirements/torch.txt
+}
+for image in gateway monitor models torchserve-cpu build; do
+  compile_image "$image" requirements/cpu.lock
+done
+compile_image torchserve-gpu requirements/gpu.lock

@@ -24,13 +24,15 @@ def shared_data() -> Path:
 
 
 # Every test that uses one of these runs in one and the same xdist worker: stacks are started once, not once a worker.
+# One that starts all it needs by itself has a group of its own.
 _STACK_FIXTURES = {"archives", "service", "services", "start_stack"}
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     for item in items:
-        if _STACK_FIXTURES & set(getattr(item, "fixturenames", ())):
+        own = item.get_closest_marker("xdist_group")
+        if own is None and _STACK_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group("stacks"))
 
 

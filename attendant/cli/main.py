@@ -11,6 +11,7 @@ import typer
 from attendant.cli import analyze, archive, drift, evaluate, reference, reproduce, token, train
 from attendant.cli.connection import security
 from attendant.cli.console import Commands
+from attendant.cli.doctor import doctor
 from attendant.cli.explain import explain
 from attendant.cli.models import models
 from attendant.cli.monitor import monitor
@@ -28,6 +29,7 @@ app.command()(explain)
 app.command()(predict)
 app.command()(models)
 app.command()(monitor)
+app.command()(doctor)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(analyze.app, name="analyze")

@@ -22,6 +22,7 @@ from attendant.model_files import check_graph
 from attendant.types import Runtime
 
 DEVICE_VARIABLE = "ATTENDANT_DEVICE"
+THREADS_VARIABLE = "ATTENDANT_THREADS"
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _ERRORS_ONLY, _FATAL_ONLY = 3, 4
 
@@ -62,8 +63,18 @@ def choose_device() -> str:
 
 
 def available_threads() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """The cores that this process may use: ATTENDANT_THREADS where it is set, at most those that there are.
+
+    A container sees all cores of its node, whatever share of them it was given: it has to be told. Raises ValueError
+    where the variable is no positive number.
+    """
+    cores = len(os.sched_getaffinity(0))
+    wanted = os.environ.get(THREADS_VARIABLE)
+    if wanted is None:
+        return cores
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise ValueError(f"{THREADS_VARIABLE} is {wanted!r}; it is a number of cores, at least 1")
+    return min(int(wanted), cores)
 
 
 @cache

@@ -79,6 +79,11 @@ class Reply:
     weights_digest: str = ""
     samples: bytes = b""
 
+    @property
+    def lacks_version(self) -> bool:
+        """Whether the worker says that it does not have the version: another one may."""
+        return self.failure is not None and self.failure.reason is Reason.VERSION_NOT_FOUND
+
     def to_bytes(self) -> bytes:
         message = worker_pb2.Reply(
             inference_seconds=self.inference_seconds,

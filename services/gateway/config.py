@@ -1,15 +1,18 @@
 """The gateway's settings: one frozen class, read from the environment; what is wrong stops the start with one line."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from attendant.images import MAX_IMAGE_BYTES, MAX_PIXELS
 from services.gateway.admission import ARCHIVE_LIMITS
 from services.gateway.lanes import Work
 from services.settings import read_environment
+from services.torchserve.config import PREFIX as TORCHSERVE_PREFIX
+from services.torchserve.config import Age, TorchServeSettings
 
 PREFIX = "ATTENDANT_"
 MESSAGE_BYTES = 16 * 1024 * 1024
@@ -25,11 +28,26 @@ OTHERS = frozenset(
         "ATTENDANT_DEBUG",
         "ATTENDANT_DEVICE",
         "ATTENDANT_MONITOR_ADDRESS",
+        "ATTENDANT_THREADS",
     }
 )
 
 Port = Annotated[int, Field(ge=0, le=65535)]
-Address = Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")]
+
+
+def _check_ports(address: str) -> str:
+    for port in re.findall(r":([0-9]+)(?:/|$)", address):
+        if not 1 <= int(port) <= 65535:
+            raise ValueError(f"port {port} is none: 1 to 65535")
+    return address
+
+
+# gRPC's names, of which these are used: `host:port`, `[::1]:port`, `dns:///host:port`, `dns://server:port/host:port`.
+Address = Annotated[
+    str,
+    Field(pattern=r"^(dns://([^\s/:]+:[0-9]{1,5})?/)?([^\s:/]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}$"),
+    AfterValidator(_check_ports),
+]
 Bytes = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -67,9 +85,16 @@ class GatewaySettings(BaseSettings):
     )
     model_store: Path = Field(Path("model_store"), description="folder of the models' manifests")
     archives: Path = Field(Path("build/archives"), description="folder of the built archives (embedded)")
-    torchserve_address: Address = Field("127.0.0.1:7070", description="TorchServe's gRPC inference address")
+    torchserve_address: Address = Field(
+        "127.0.0.1:7070",
+        description="TorchServe's gRPC inference address; all of those behind a name, in turn",
+    )
     torchserve_management_address: Address = Field(
-        "127.0.0.1:7071", description="TorchServe's gRPC management address"
+        "127.0.0.1:7071", description="TorchServe's gRPC management address, or a name as above"
+    )
+    version_weights: str | None = Field(
+        None,
+        description="how requests that name no version are shared out: sarcasm=1:95,2:5; else the default's",
     )
 
     max_message_bytes: Bytes = Field(MESSAGE_BYTES, le=MESSAGE_BYTES, description="largest request")
@@ -118,6 +143,9 @@ class GatewaySettings(BaseSettings):
     )
 
     default_deadline_seconds: Seconds = Field(30.0, description="time for a request that brings no deadline")
+    connection_age_seconds: Age = Field(
+        300.0, description="after that a gRPC connection is closed gently, and its client looks who is there"
+    )
     drain_seconds: Seconds = Field(20.0, description="time for what is in flight when the gateway is stopped")
     poll_seconds: Seconds = Field(0.5, description="how often the backend is asked whether it is ready")
 
@@ -131,6 +159,7 @@ class GatewaySettings(BaseSettings):
 
 def read_settings() -> GatewaySettings:
     """The settings in the environment; raises ConfigError for an unknown variable or a bad value."""
+    pods = {TORCHSERVE_PREFIX + name.upper() for name in TorchServeSettings.model_fields}
     return read_environment(
-        GatewaySettings, "docs/configuration.md", OTHERS, elsewhere=("ATTENDANT_MONITOR_",)
+        GatewaySettings, "docs/configuration.md", OTHERS | pods, elsewhere=("ATTENDANT_MONITOR_",)
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from attendant.errors import AttendantError, Reason, deadline_exceeded, internal
+from attendant.errors import AttendantError, Reason, backend_unavailable, deadline_exceeded, internal
 from attendant.lanes import Lane, archive_name
 from attendant.types import CacheStatus, Timing
 from attendant.wire.envelope import Reply
@@ -18,7 +18,7 @@ from services.gateway.access import may_use
 from services.gateway.admission import Admission
 from services.gateway.backends.base import Backend
 from services.gateway.explanations import Answer, Explanations, Found
-from services.gateway.keys import explanation_key
+from services.gateway.keys import digest_instance, explanation_key
 from services.gateway.lanes import work_of
 from services.gateway.metrics import Metrics
 from services.gateway.observer import Observation, Observer
@@ -82,7 +82,7 @@ class DataPlane:
         repeat = self.repeats.find(seen)
         if repeat is None or not may_use(repeat.model):
             return None
-        observed.model = repeat.model
+        observed.model, observed.version = repeat.model, repeat.version
         observed.request_id = repeat.request_id or new_request_id()
         return repeat
 
@@ -105,7 +105,8 @@ class DataPlane:
             if question.cache_mode is CacheMode.REFRESH:
                 async with self._until(deadline):
                     return await self.explanations.refresh(key, compute, flight)
-            repeat = Repeat(question.model.name, key, question.request_id if question.is_named else "")
+            own_id = question.request_id if question.is_named else ""
+            repeat = Repeat(question.model.name, question.version.version, key, own_id)
             self.repeats.remember(seen, repeat)
         found = self.explanations.recall(repeat.key)
         if found is not None:
@@ -136,14 +137,16 @@ class DataPlane:
             archive = archive_name(question.model.archive, lane)
             row = question.row(budget, sample=self.watch is not None)
             reply = await self.backend.call(archive, row, budget)
+            _check_version(reply, question, archive)
         except AttendantError as error:
             self.metrics.backend_failures.labels(question.model.name, lane, error.reason.value).inc()
             raise
         if self.watch is not None and reply.samples:
             self.watch.take(question, reply)
         seconds = self.clock() - started
-        answer = _answer(reply, question.version.digest, seconds)
+        answer = _answer(reply, question, seconds)
         self.metrics.backend_seconds.labels(question.model.name, lane).observe(seconds)
+        self.metrics.version_seconds.labels(question.model.name, question.version.version).observe(seconds)
         self.metrics.queue_seconds.labels(question.model.name, lane).observe(answer.timing.queue)
         return answer
 
@@ -165,12 +168,29 @@ def _key(question: Question) -> str:
         question.model.name,
         question.version.version,
         question.version.digest,
-        question.instance,
+        question.instance_digest or digest_instance(question.instance),
         question.options,
     )
 
 
-def _answer(reply: Reply, weights_digest: str, seconds: float) -> Answer:
+def _check_version(reply: Reply, question: Question, archive: str) -> None:
+    """A version that the worker lacks and the gateway has is no fault of the caller's: another worker may have it."""
+    if not reply.lacks_version:
+        return
+    failure = backend_unavailable(
+        f"the worker that was asked does not have version {question.version.version!r} of model"
+        f" {question.model.name!r}; it may be an older one that is about to be replaced"
+    )
+    log.warning(
+        "backend did not answer",
+        archive=archive,
+        details=str(reply.failure),
+        reason=failure.reason.value,
+    )
+    raise failure
+
+
+def _answer(reply: Reply, question: Question, seconds: float) -> Answer:
     """Raises the reply's failure, where it is one; what broke inside a worker is told to the log alone."""
     if reply.failure is not None and reply.failure.reason is not Reason.INTERNAL:
         raise reply.failure
@@ -179,4 +199,6 @@ def _answer(reply: Reply, weights_digest: str, seconds: float) -> Answer:
         raise internal()
     queue = max(0.0, seconds - reply.inference_seconds - reply.explanation_seconds)
     timing = Timing(queue, reply.inference_seconds, reply.explanation_seconds)
-    return Answer(reply.response, timing, not reply.truncated and reply.weights_digest == weights_digest)
+    return Answer(
+        reply.response, timing, not reply.truncated and reply.weights_digest == question.version.digest
+    )

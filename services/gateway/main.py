@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import structlog
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
@@ -26,12 +27,12 @@ from services.gateway.backends.embedded import EmbeddedBackend
 from services.gateway.backends.hedging import HedgingBackend
 from services.gateway.backends.torchserve import TorchServeBackend
 from services.gateway.cache import LruCache
+from services.gateway.canary import read_splits
 from services.gateway.closing import Closing
 from services.gateway.config import GatewaySettings, read_settings
 from services.gateway.dataplane import DataPlane
 from services.gateway.door import GrpcDoor
 from services.gateway.explanations import Explanations
-from services.gateway.health import Health
 from services.gateway.histograms import AttentionHistograms
 from services.gateway.http import Http
 from services.gateway.http_server import HttpServer
@@ -49,6 +50,7 @@ from services.gateway.sinks import SECONDS, LocalSink, RedisSink
 from services.gateway.tls import read_tls
 from services.gateway.validation import Validator
 from services.gateway.watching import Sink, Watch
+from services.health import Health
 from services.logs import configure_logs, log_failure
 from services.monitor.config import read_settings as read_monitor_settings
 from services.monitor.local import LocalMonitor
@@ -56,16 +58,21 @@ from services.monitor.references import read_references
 from services.redis_connection import Client, connect
 from services.settings import ConfigError
 
+log = structlog.get_logger()
+
 
 def build_server(settings: GatewaySettings, models: Mapping[str, ModelManifest], backend: Backend) -> Server:
     """A whole gateway; nothing of it is shared with another one."""
+    splits = read_splits(settings.version_weights, models)
+    for split in splits.values():
+        log.info("versions share the questions", model=split.model, shares=split.shares())
     metrics = Metrics(CollectorRegistry())
     metrics.begin_at_zero(models)
     if settings.hedge:
         archives = {archive_name(model.archive, Lane.FAST) for model in models.values()}
         backend = HedgingBackend(backend, archives, metrics)
     health = Health(models)
-    readiness = Readiness(models, backend, health, metrics)
+    readiness = Readiness(models, backend, health, metrics, splits)
     explanations = Explanations(
         LruCache(settings.cache_bytes, settings.cache_ttl_seconds, time.monotonic),
         _build_redis_cache(settings, metrics),
@@ -87,7 +94,7 @@ def build_server(settings: GatewaySettings, models: Mapping[str, ModelManifest],
     monitor = _build_monitor(settings)
     watch = _build_watch(settings, backend, admission, metrics, monitor) if settings.watch else None
     data_plane = DataPlane(
-        validator=Validator(models, limits),
+        validator=Validator(models, limits, splits),
         explanations=explanations,
         admission=admission,
         backend=backend,
@@ -122,6 +129,7 @@ def build_server(settings: GatewaySettings, models: Mapping[str, ModelManifest],
         ),
         max_message_bytes=settings.max_message_bytes,
         poll_seconds=settings.poll_seconds,
+        connection_age_seconds=settings.connection_age_seconds,
         drain_seconds=settings.drain_seconds,
         closing=closing,
         explanations=explanations,

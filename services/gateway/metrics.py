@@ -28,6 +28,19 @@ class Metrics:
             ["method", "model", "code"],
             registry=registry,
         )
+        self.version_requests = Counter(
+            "attendant_version_requests",
+            "Requests that a version was to answer, by their gRPC code; not those that were refused as wrong.",
+            ["model", "version", "code"],
+            registry=registry,
+        )
+        self.version_seconds = Histogram(
+            "attendant_version_seconds",
+            "From handing a request for the version to the backend to its answer.",
+            ["model", "version"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
         self.started = Counter(
             "attendant_requests_started",
             "Requests that arrived, answered or not yet.",
@@ -157,6 +170,8 @@ class Metrics:
         for model in models.values():
             for version in model.versions:
                 self.attention_samples.labels(model.name, version)
+                for code in ("OK", *FAULTS):
+                    self.version_requests.labels(model.name, version, code)
             for method, code in itertools.product(METHODS, FAULTS):
                 self.requests.labels(method, model.name, code)
         for reason in ("queue", "sink", "malformed"):

@@ -24,6 +24,7 @@ class Observation:
 
     started: float
     model: str = UNKNOWN_MODEL
+    version: str = ""  # who is to answer, once that is known
     request_id: str = ""
 
 
@@ -36,6 +37,7 @@ class Observer:
         self._started = cache(metrics.started.labels)
         self._requests = cache(metrics.requests.labels)
         self._seconds = cache(metrics.seconds.labels)
+        self._by_version = cache(metrics.version_requests.labels)
 
     def elapsed(self, observation: Observation) -> float:
         """Seconds since the request arrived."""
@@ -62,6 +64,8 @@ class Observer:
             raise self._named(internal(), observation) from error
         finally:
             self._requests(method, observation.model, code).inc()
+            if observation.version:
+                self._by_version(observation.model, observation.version, code).inc()
             self._seconds(method, observation.model).observe(self.elapsed(observation))
 
     def _explain(self, error: AttendantError, method: str, observation: Observation) -> None:

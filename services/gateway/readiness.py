@@ -11,8 +11,9 @@ from attendant.manifest import ModelManifest
 from attendant.types import ModelDescription, Runtime
 from attendant.wire.envelope import Operation, Row
 from services.gateway.backends.base import Backend
-from services.gateway.health import Health
+from services.gateway.canary import Split
 from services.gateway.metrics import Metrics
+from services.health import Health
 
 log = structlog.get_logger()
 
@@ -22,13 +23,22 @@ DESCRIBE_SECONDS = 5.0
 class Readiness:
     """A model is ready once both its lanes have a worker and the fast one has said where the model runs.
 
+    Where versions share its questions, each of them has to have said so: a gateway that is started with a version
+    that no worker has is never ready, and whoever rolls gateways out stops there. One worker is asked, in turn: where
+    some have the version, it becomes ready.
     After that the fast lane alone decides: a slow worker that died must not take the predictions along.
     """
 
     def __init__(
-        self, models: Mapping[str, ModelManifest], backend: Backend, health: Health, metrics: Metrics
+        self,
+        models: Mapping[str, ModelManifest],
+        backend: Backend,
+        health: Health,
+        metrics: Metrics,
+        splits: Mapping[str, Split] | None = None,
     ) -> None:
         self._models = models
+        self._splits = splits or {}
         self._backend = backend
         self._health = health
         self._metrics = metrics
@@ -85,15 +95,25 @@ class Readiness:
         self._metrics.model_ready.labels(model.name, Lane.SLOW).set(slow)
 
     async def _describe(self, model: ModelManifest) -> None:
-        row = Row(Operation.DESCRIBE, model=model.name, version=model.default_version)
+        split = self._splits.get(model.name)
+        if split is not None and model.name not in self._once_ready:
+            for version in split.versions:
+                if await self._ask(model, version) is None:
+                    return
+        runtime = await self._ask(model, model.default_version)
+        if runtime is not None:
+            self._runtimes[model.name] = runtime
+
+    async def _ask(self, model: ModelManifest, version: str) -> Runtime | None:
+        """Where the version runs; None where the backend does not say: it is asked again at the next poll."""
+        row = Row(Operation.DESCRIBE, model=model.name, version=version)
         try:
             reply = await self._backend.call(archive_name(model.archive, Lane.FAST), row, DESCRIBE_SECONDS)
         except AttendantError:
-            return  # asked again at the next poll
-        if reply.runtime is not None:
-            self._runtimes[model.name] = reply.runtime
-        elif reply.failure is not None:
+            return None
+        if reply.runtime is None and reply.failure is not None:
             log.error("model cannot be described", model=model.name, error=str(reply.failure))
+        return reply.runtime
 
     def _description(self, model: ModelManifest) -> ModelDescription:
         return ModelDescription(

@@ -9,9 +9,10 @@ CAPACITY = 8192  # requests; some 500 bytes each
 
 @dataclass(frozen=True)
 class Repeat:
-    """Of a request that may be answered: whom it asks, what its explanation is kept under, and the caller's own id."""
+    """Of a request that may be answered: by whom, what its explanation is kept under, and the caller's own id."""
 
     model: str
+    version: str
     key: str
     request_id: str  # empty where the caller gave none
 
@@ -19,8 +20,8 @@ class Repeat:
 class Repeats:
     """The last requests that asked for an explanation which may come from the cache, by their fingerprints.
 
-    What a request means stays as it is while the process lives: the models and the limits do. Whether its caller may
-    ask does not, and is not in here.
+    What a request means stays as it is while the process lives: the models, the limits and the versions' shares do.
+    Whether its caller may ask does not, and is not in here.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:

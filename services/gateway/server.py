@@ -11,11 +11,11 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
+from attendant.channels import join
 from services.gateway.backends.base import Backend
 from services.gateway.closing import Closing
 from services.gateway.door import GrpcDoor
 from services.gateway.explanations import Explanations
-from services.gateway.health import Health
 from services.gateway.http_server import HttpServer
 from services.gateway.parsing import Registrar
 from services.gateway.readiness import Readiness
@@ -23,6 +23,7 @@ from services.gateway.renewal import Renewable, keep_renewing
 from services.gateway.servicer import SERVICE, Servicer
 from services.gateway.tls import Tls
 from services.gateway.watching import Watch
+from services.health import Health
 
 log = structlog.get_logger()
 
@@ -35,9 +36,7 @@ LIMITS = (
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.absolute_max_metadata_size", 16 * 1024),
     ("grpc.server_handshake_timeout_ms", 10_000),
-    # A connection without calls is closed; one that has lasted is exchanged, so that a renewed certificate counts.
-    ("grpc.max_connection_idle_ms", 10 * 60_000),
-    ("grpc.max_connection_age_ms", 60 * 60_000),
+    ("grpc.max_connection_idle_ms", 10 * 60_000),  # a connection without calls is closed
     # Whether the client is still there, and how often it may ask the same of us.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -83,6 +82,7 @@ class Server:
         listeners: Listeners,
         max_message_bytes: int,
         poll_seconds: float,
+        connection_age_seconds: float,
         drain_seconds: float,
         closing: Closing,
         explanations: Explanations,
@@ -97,6 +97,7 @@ class Server:
         self._listeners = listeners
         self._max_message_bytes = max_message_bytes
         self._poll_seconds = poll_seconds
+        self._connection_age_seconds = connection_age_seconds
         self._drain_seconds = drain_seconds
         self._closing = closing
         self._http = http
@@ -119,10 +120,10 @@ class Server:
                 operations_socket = opened.enter_context(_bind(host, self._listeners.operations_port))
             self._grpc, port = self._bind_grpc()
             opened.pop_all()
-        self.grpc_address = _join(self._listeners.grpc_host, port)
-        self.http_address = _join(host, http_socket.getsockname()[1])
+        self.grpc_address = join(self._listeners.grpc_host, port)
+        self.http_address = join(host, http_socket.getsockname()[1])
         if operations_socket is not None:
-            self.operations_address = _join(host, operations_socket.getsockname()[1])
+            self.operations_address = join(host, operations_socket.getsockname()[1])
         await self._backend.start()
         await self._grpc.start()
         if operations_socket is not None:
@@ -194,8 +195,8 @@ class Server:
         server = self._grpc_server()
         try:
             if self._tls is None:
-                return server, server.add_insecure_port(_join(host, port))
-            return server, server.add_secure_port(_join(host, port), self._tls.grpc_credentials())
+                return server, server.add_insecure_port(join(host, port))
+            return server, server.add_secure_port(join(host, port), self._tls.grpc_credentials())
         except RuntimeError as error:
             raise PortTakenError(_taken(host, port)) from error
 
@@ -204,6 +205,9 @@ class Server:
             interceptors=() if self._door is None else (self._door,),
             options=(
                 *LIMITS,
+                # One that has lasted is exchanged for another, so that a new gateway behind the same address gets its
+                # share, and a renewed certificate counts. Its calls go on to their end, however long they take.
+                ("grpc.max_connection_age_ms", round(1000 * self._connection_age_seconds)),
                 ("grpc.so_reuseport", 0),  # else two gateways share a port in silence
                 ("grpc.max_receive_message_length", HARD_LIMIT * self._max_message_bytes),
                 ("grpc.max_send_message_length", -1),
@@ -228,8 +232,4 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _taken(host: str, port: int) -> str:
-    return f"cannot listen on {_join(host, port)}"
-
-
-def _join(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"cannot listen on {join(host, port)}"

@@ -130,8 +130,9 @@ def _read_file(path: Path, variable: str) -> bytes:
 
 
 def _add_authorities(context: ssl.SSLContext, pem: bytes, variable: str) -> None:
+    # Between certificates anything may stand, names in any script: all but ASCII is a TypeError.
     try:
-        context.load_verify_locations(cadata=pem.decode("ascii", errors="replace"))
+        context.load_verify_locations(cadata=pem.decode("ascii", errors="ignore"))
     except (ssl.SSLError, ValueError):
         raise ConfigError(f"{variable}: there is no certificate in it, or a broken one") from None
 

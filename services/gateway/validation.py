@@ -24,7 +24,9 @@ from attendant.wire.envelope import Operation, Row
 from attendant.wire.options import read_options
 from attendant.wire.requests import ATTENTION_ALONE, CacheMode
 from services.gateway.access import check_model, may_use
+from services.gateway.canary import Split
 from services.gateway.instances import Limits, instance_violations
+from services.gateway.keys import digest_instance
 from services.gateway.observer import Observation
 
 REQUEST_ID_BYTES = 128
@@ -49,6 +51,7 @@ class Question:
     instance: instance_pb2.Instance
     options: ExplainOptions = ATTENTION_ALONE
     cache_mode: CacheMode = CacheMode.USE
+    instance_digest: bytes = b""  # SHA-256, where the version was chosen by it
 
     def row(self, budget: float, *, sample: bool = False) -> Row:
         """For the backend; `budget` is in seconds, `sample` asks for an explanation's numbers."""
@@ -64,9 +67,12 @@ def new_request_id() -> str:
 class Validator:
     """Reads requests for the models that are served. Raises AttendantError for what cannot be answered."""
 
-    def __init__(self, models: Mapping[str, ModelManifest], limits: Limits) -> None:
+    def __init__(
+        self, models: Mapping[str, ModelManifest], limits: Limits, splits: Mapping[str, Split] | None = None
+    ) -> None:
         self._models = models
         self._limits = limits
+        self._splits = splits or {}
 
     def predict(self, request: bytes, observed: Observation | None = None) -> Question:
         """A PredictRequest; `observed` learns whom it is for before anything is refused."""
@@ -75,6 +81,7 @@ class Validator:
         observed = observed or Observation(started=0.0)
         model, version = self._find(message, observed)
         _refuse([*self._violations(message, model)])
+        version, digest = self._share_out(message, model, version, observed)
         return Question(
             operation=Operation.PREDICT,
             request=request,
@@ -83,6 +90,7 @@ class Validator:
             request_id=observed.request_id,
             is_named=bool(message.request_id),
             instance=message.instance,
+            instance_digest=digest,
         )
 
     def explain(self, request: bytes, observed: Observation | None = None) -> Question:
@@ -106,6 +114,7 @@ class Validator:
         except AttendantError as error:
             violations += error.violations
         _refuse(violations)
+        version, digest = self._share_out(message, model, version, observed)
         return Question(
             operation=Operation.EXPLAIN,
             request=request,
@@ -116,7 +125,27 @@ class Validator:
             instance=message.instance,
             options=options,
             cache_mode=CACHE_MODES[message.cache_mode],
+            instance_digest=digest,
         )
+
+    def _share_out(
+        self,
+        message: PredictRequest | ExplainRequest,
+        model: ModelManifest,
+        version: VersionManifest,
+        observed: Observation,
+    ) -> tuple[VersionManifest, bytes]:
+        """The version that a request which may be answered goes to, and the instance's digest if that decided.
+
+        The one that it names is `version`, which without weights is the default one, too.
+        """
+        split = self._splits.get(model.name)
+        digest = b""
+        if split is not None and not message.version:
+            digest = digest_instance(message.instance)
+            version = split.choose(digest)
+        observed.version = version.version
+        return version, digest
 
     def _parse(self, message: PredictRequest | ExplainRequest, request: bytes) -> None:
         if len(request) > self._limits.message_bytes:

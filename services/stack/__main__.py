@@ -8,7 +8,7 @@ import typer
 
 from services.settings import ConfigError
 from services.stack import config, main
-from services.stack.torchserve import NoArchiveError
+from services.torchserve.java import NoArchiveError
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="The local stack: TorchServe and the gateway."

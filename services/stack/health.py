@@ -6,6 +6,7 @@ from collections.abc import Callable
 import grpc
 from grpc_health.v1 import health_pb2
 
+from attendant.channels import join
 from services.gateway.config import GatewaySettings
 
 _SECONDS = 2.0
@@ -31,8 +32,7 @@ class ReadyProbe:
     """True when /readyz says so."""
 
     def __init__(self, host: str, port: int) -> None:
-        host = _reachable(host)
-        self._url = f"http://{f'[{host}]' if ':' in host else host}:{port}/readyz"
+        self._url = f"http://{join(_reachable(host), port)}/readyz"
         self._open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
     def __call__(self) -> bool:
@@ -47,10 +47,7 @@ class HealthProbe:
     """True when the gateway's health service says SERVING for the whole of it (the empty name)."""
 
     def __init__(self, host: str, port: int) -> None:
-        host = _reachable(host)
-        self._channel = grpc.insecure_channel(
-            f"[{host}]:{port}" if ":" in host else f"{host}:{port}", _OPTIONS
-        )
+        self._channel = grpc.insecure_channel(join(_reachable(host), port), _OPTIONS)
         self._check = self._channel.unary_unary(
             _CHECK,
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,

@@ -21,8 +21,9 @@ from services.stack.health import build_probe
 from services.stack.monitor import MONITOR, monitor
 from services.stack.proc import Process, identify, wait_gone
 from services.stack.supervisor import Supervisor
-from services.stack.torchserve import find_archives, torchserve
+from services.stack.torchserve import torchserve
 from services.stack.valkey import socket_path, valkey
+from services.torchserve.java import find_archives
 
 Say = Callable[[str], None]
 _END_SECONDS = 30.0  # for all that follows the gateway's drain

@@ -34,6 +34,7 @@ class RunningStack:
         self.address = f"127.0.0.1:{grpc_port}"
         self.http = f"http://127.0.0.1:{http_port}"
         self.torchserve_address = f"127.0.0.1:{others[0]}"
+        self.torchserve_management_address = f"127.0.0.1:{others[1]}"
         self.torchserve_metrics = f"127.0.0.1:{others[2]}"
         self.monitor = f"http://127.0.0.1:{others[3]}"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANT_")}
@@ -42,7 +43,7 @@ class RunningStack:
             "ATTENDANT_GRPC_PORT": str(grpc_port),
             "ATTENDANT_HTTP_PORT": str(http_port),
             "ATTENDANT_TORCHSERVE_ADDRESS": self.torchserve_address,
-            "ATTENDANT_TORCHSERVE_MANAGEMENT_ADDRESS": f"127.0.0.1:{others[1]}",
+            "ATTENDANT_TORCHSERVE_MANAGEMENT_ADDRESS": self.torchserve_management_address,
             "ATTENDANT_STACK_METRICS_ADDRESS": f"127.0.0.1:{others[2]}",
             "ATTENDANT_MONITOR_PORT": str(others[3]),
             "ATTENDANT_STACK_FOLDER": str(folder),

@@ -17,6 +17,7 @@ BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ELSEWHERE = {
     "make run": "tests/e2e/test_make.py",
     "make check && make test": ".ci/run",
+    "make images": "tests/e2e/test_images.py",
     "make bench": "the reader: a benchmark of minutes",
     "make train": "the reader: a training of hours",
     "benchmarks/first_answer.sh": "the reader: a fresh clone and install",

@@ -1,4 +1,4 @@
-"""`attendant archive verify` and `unpack`: what they say, and their exit status."""
+"""`attendant archive verify`, `copy` and `unpack`: what they say, and their exit status."""
 
 import json
 import zipfile
@@ -63,3 +63,31 @@ def test_unpacking(store, tmp_path):
     assert (done.exit_code, done.stdout) == (1, "")
     assert "not a path inside the archive" in done.stderr
     assert not (tmp_path / "evil").exists()
+
+
+def test_copying(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where there is no model_store, of which only building wants to know
+    volume = tmp_path / "volume" / "archives"
+    done = run("copy", store, volume)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert [line.partition(",")[0] for line in done.stdout.splitlines()] == [
+        f"{volume / name}: copied and checked" for name in ("sarcasm", "sdc")
+    ]
+    again = json.loads(run("copy", store, volume, "--json").stdout)
+    assert again == {"seals": json.loads(run("verify", volume, "--json").stdout)["seals"], "copied": False}
+    seals = tmp_path / "seals"
+    seals.write_text("".join(f"{digest}  {name}/archive.sha256\n" for name, digest in again["seals"].items()))
+    assert run("copy", store, tmp_path / "volume" / "pinned", "--seals", seals).exit_code == 0
+    seals.write_text(seals.read_text().replace(again["seals"]["sdc"], "0" * 64))
+    done = run("copy", store, tmp_path / "volume" / "other", "--seals", seals)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert f"it must be {'0' * 64}" in done.stderr
+    assert not (tmp_path / "volume" / "other").exists()
+    done = run("copy", store, tmp_path / "volume" / "models", "--manifests")
+    assert (done.exit_code, "there is no model here" in done.stderr) == (1, True)
+
+
+def test_building_from_no_folder_is_wrong_use(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run()
+    assert (done.exit_code, "there is no folder model_store" in done.stderr) == (2, True)

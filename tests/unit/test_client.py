@@ -315,6 +315,20 @@ def test_where_to_read_on_exists() -> None:
         assert f"`{reason}`" in manual
 
 
+def test_calls_take_turns_between_all_addresses_of_a_name() -> None:
+    services = CannedService(), CannedService()
+    with serving(services[0]) as one, serving(services[1]) as other, Client(f"ipv4:{one},{other}") as client:
+        end = time.monotonic() + 10
+        while not all(service.requests for service in services):  # until both are connected
+            assert time.monotonic() < end
+            client.predict(text="a")
+        for service in services:
+            service.requests.clear()
+        for _ in range(10):
+            client.predict(text="a")
+    assert [len(service.requests) for service in services] == [5, 5]
+
+
 def test_nothing_listens_there() -> None:
     port = _closed_port()
     with Client(f"127.0.0.1:{port}") as client, pytest.raises(ServiceError) as caught:

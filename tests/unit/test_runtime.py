@@ -96,3 +96,19 @@ def test_cuda_is_obtained(doubling: Path) -> None:
     assert session.runtime == Runtime("cuda:0", CUDA, available_threads())
     (y,) = session.run(("y",), {"x": np.array([3], np.float32)})
     assert y.tolist() == [6]
+
+
+def test_a_worker_takes_the_cores_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    cores = len(os.sched_getaffinity(0))
+    monkeypatch.delenv("ATTENDANT_THREADS", raising=False)
+    assert available_threads() == cores
+    for wanted, given in (("1", 1), (str(cores), cores), ("4096", cores)):
+        monkeypatch.setenv("ATTENDANT_THREADS", wanted)
+        assert available_threads() == given
+
+
+@pytest.mark.parametrize("wanted", ["0", "-1", "two", "1.5", ""])
+def test_a_number_of_cores_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, wanted: str) -> None:
+    monkeypatch.setenv("ATTENDANT_THREADS", wanted)
+    with pytest.raises(ValueError, match=f"ATTENDANT_THREADS is '{wanted}'; it is a number of cores"):
+        available_threads()

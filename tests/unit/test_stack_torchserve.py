@@ -7,7 +7,8 @@ import pytest
 from services.gateway.config import GatewaySettings
 from services.monitor.config import MonitorSettings
 from services.stack.config import Settings, StackSettings
-from services.stack.torchserve import NoArchiveError, find_archives, torchserve
+from services.stack.torchserve import torchserve
+from services.torchserve.java import NoArchiveError, find_archives
 
 
 @pytest.fixture

@@ -1,6 +1,16 @@
 """What callers get, and what serves them."""
 
-from k8s.monitoring.boards.queries import EXPLAIN, FAULTS, GATEWAY, PREDICT, M, quantiles, rate, share
+from k8s.monitoring.boards.queries import (
+    EXPLAIN,
+    FAULTS,
+    GATEWAY,
+    PREDICT,
+    VERSION,
+    M,
+    quantiles,
+    rate,
+    share,
+)
 from k8s.monitoring.grafana import Dashboard, Variable, heatmap, lines, number, states
 
 SERVICE = Dashboard(
@@ -65,6 +75,21 @@ SERVICE = Dashboard(
                 stacked=True,
             ),
             lines(
+                "Requests by version",
+                "Where a new version answers a share of the traffic, its share.",
+                "reqps",
+                {VERSION: rate("attendant_version_requests_total", "model, version", M)},
+                stacked=True,
+                width=12,
+            ),
+            lines(
+                "Faults by version",
+                "Share of a version's requests that failed by the service's fault: a new one against the old.",
+                "percentunit",
+                {VERSION: share("attendant_version_requests_total", "model, version", FAULTS, M)},
+                width=12,
+            ),
+            lines(
                 "Refused at the door",
                 "Before it became a request, for whatever model: no token, too many, no JSON.",
                 "reqps",
@@ -105,6 +130,12 @@ SERVICE = Dashboard(
                 "The same for Explain and the items of ExplainStream. Methods beyond attention take their time.",
                 "s",
                 quantiles("attendant_request_seconds", "method", EXPLAIN, 0.5, 0.95, 0.99),
+            ),
+            lines(
+                "By version",
+                "With the backend, from handing a request over to its answer: what a new version costs beside the old.",
+                "s",
+                quantiles("attendant_version_seconds", "model, version", M, 0.5, 0.99),
             ),
             heatmap(
                 "All predictions", "Predictions by their time.", "s", "attendant_request_seconds", PREDICT

@@ -154,7 +154,10 @@ class HedgingBackend:
 
 
 def _answered(call: _Call) -> bool:
-    return call.done() and not call.cancelled() and call.exception() is None
+    """An old worker that lacks the version says so at once: the other may have it."""
+    return (
+        call.done() and not call.cancelled() and call.exception() is None and not call.result().lacks_version
+    )
 
 
 def _pending(calls: list[_Call]) -> list[_Call]:

@@ -1,5 +1,6 @@
 """TorchServe's Predictions call, which the embedded worker serves too, and what its statuses really mean."""
 
+import json
 from collections.abc import Callable, Mapping
 
 import grpc
@@ -21,11 +22,37 @@ log = structlog.get_logger()
 
 METHOD = "/org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions"
 SMALL_BYTES = 1024 * 1024  # nobody's limit is below it
+# Calls take turns between all addresses behind a name that are connected. One whose worker died would take its share
+# all the same, since its connection is fine, and fail it at once for 6 to 14 s: that is more than the clients' retries
+# may cost. So it is left out for some seconds. gRPC also counts calls that a caller's short deadline or cancellation
+# ended: hence nearly all of a worker's calls must have failed, and many of them, and it is left out for a short time.
+_SERVICE_CONFIG = {
+    "loadBalancingConfig": [
+        {
+            "outlier_detection_experimental": {
+                "interval": "2s",
+                "baseEjectionTime": "3s",
+                "maxEjectionTime": "15s",
+                "maxEjectionPercent": 50,
+                "failurePercentageEjection": {"threshold": 95, "minimumHosts": 2, "requestVolume": 20},
+                "childPolicy": [{"round_robin": {}}],
+            }
+        }
+    ]
+}
 CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),  # the gateway has checked the size
     ("grpc.max_receive_message_length", -1),
     ("grpc.enable_http_proxy", 0),
     ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    # A name is looked up when a connection ends; at most so often, and not given up for so long.
+    ("grpc.dns_min_time_between_resolutions_ms", 1000),
+    ("grpc.dns_ares_query_timeout", 5000),
+    # A machine that vanishes closes nothing: a connection ends with what is not acknowledged for 5 s. gRPC couples that
+    # to keepalive, which TorchServe allows every 5 minutes at most.
+    ("grpc.keepalive_time_ms", 330_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
     # A backend that comes back is found again at once; gRPC's own pause grows to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from services.environment import WORKER_ENVIRONMENT
 from services.leash import leash
 
 log = structlog.get_logger()
@@ -16,13 +17,6 @@ log = structlog.get_logger()
 FIRST_PAUSE = 0.1  # seconds before a dead worker is started again; doubles up to LONGEST_PAUSE
 LONGEST_PAUSE = 10.0
 STABLE_SECONDS = 30.0  # a worker that lived this long starts again after the first pause
-# What a process that runs models finds in its environment, whoever starts it.
-WORKER_ENVIRONMENT = {
-    "ORT_DISABLE_TELEMETRY": "1",
-    # Torch's threads would wait for each other by spinning, on cores that the other lane needs: on busy ones an
-    # explanation of 1 s then took 4 to 12.
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
 
 
 class WorkerProcess:

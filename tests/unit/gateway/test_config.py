@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from services.gateway.config import OTHERS, PREFIX, GatewaySettings, read_settings
+from services.monitor.config import MonitorSettings
 from services.settings import ConfigError
+from services.torchserve.config import TorchServeSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = ROOT / "docs" / "configuration.md"
@@ -34,6 +36,15 @@ def test_the_environment_sets_them(monkeypatch):
     assert (settings.grpc_port, settings.backend) == (6000, "embedded")
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["torchserve:7070", "dns:///torchserve:7070", "dns://127.0.0.1:53/torchserve:7070", "[::1]:7070"],
+)
+def test_torchserve_may_be_a_name(monkeypatch, address):
+    monkeypatch.setenv("ATTENDANT_TORCHSERVE_ADDRESS", address)
+    assert read_settings().torchserve_address == address
+
+
 def test_they_do_not_change_afterwards():
     with pytest.raises(ValidationError, match="frozen"):
         read_settings().grpc_port = 1
@@ -43,7 +54,10 @@ def test_no_variable_of_another_command_is_forgotten():
     """The commands' sources are searched for names; the stack takes its own away before it starts the gateway."""
     sources = [path for folder in ("attendant", "handlers") for path in (ROOT / folder).rglob("*.py")]
     named = {name for path in sources for name in re.findall(r"\bATTENDANT_[A-Z_]+\b", path.read_text())}
-    known = {PREFIX + name.upper() for name in GatewaySettings.model_fields}
+    programs = (GatewaySettings, MonitorSettings, TorchServeSettings)
+    known = {
+        kind.model_config["env_prefix"] + name.upper() for kind in programs for name in kind.model_fields
+    }
     assert named
     assert named - known == OTHERS
 
@@ -70,6 +84,16 @@ def test_variables_of_other_commands_are_left_alone(monkeypatch, variable):
         ("ATTENDANT_CACHE_TTL_SECONDS", "nan", "finite number"),
         ("ATTENDANT_DRAIN_SECONDS", "-1", "greater than 0"),
         ("ATTENDANT_TORCHSERVE_ADDRESS", "nowhere", "pattern"),
+        ("ATTENDANT_TORCHSERVE_ADDRESS", "dns://torchserve:7070", "pattern"),  # that would be the name server
+        ("ATTENDANT_TORCHSERVE_ADDRESS", "dns:///torchserve", "pattern"),
+        ("ATTENDANT_TORCHSERVE_ADDRESS", "ipv4:10.0.0.1:7070", "pattern"),
+        ("ATTENDANT_TORCHSERVE_ADDRESS", "torchserve:99999", "port 99999 is none: 1 to 65535"),
+        ("ATTENDANT_TORCHSERVE_ADDRESS", "dns:///torchserve:0", "port 0 is none"),
+        ("ATTENDANT_TORCHSERVE_ADDRESS", "[::1]:65536", "port 65536 is none"),
+        ("ATTENDANT_TORCHSERVE_ADDRESS", "dns://127.0.0.1:65536/torchserve:7070", "port 65536 is none"),
+        ("ATTENDANT_TORCHSERVE_MANAGEMENT_ADDRESS", "torchserve:70000", "port 70000 is none"),
+        ("ATTENDANT_CONNECTION_AGE_SECONDS", "0.9", "greater than or equal to 1"),
+        ("ATTENDANT_CONNECTION_AGE_SECONDS", "1e300", "less than or equal to 86400"),
         ("ATTENDANT_MAX_IMAGE_PIXELS", "40000001", "less than or equal to 40000000"),
     ],
 )
@@ -95,5 +119,6 @@ def test_the_document_is_the_class_as_a_table():
         f"| `{PREFIX}{name.upper()}` | `{field.default}` | {field.description} |"
         for name, field in GatewaySettings.model_fields.items()
     ]
-    rows = [line for line in DOCUMENT.read_text().splitlines() if line.startswith(f"| `{PREFIX}")]
+    own, _, _ = DOCUMENT.read_text().partition("\n## ")
+    rows = [line for line in own.splitlines() if line.startswith(f"| `{PREFIX}")]
     assert rows == expected

@@ -10,11 +10,15 @@ from prometheus_client import CollectorRegistry
 from sample_models import MODELS
 
 from attendant.lanes import Lane, archive_name
+from attendant.types import Tweet
 from attendant.wire.envelope import Reply
-from services.gateway.health import Health
+from attendant.wire.requests import encode_predict_request
 from services.gateway.metrics import Metrics
 from services.gateway.readiness import Readiness
+from services.health import Health
+from services.settings import ConfigError
 
+PREDICT = encode_predict_request("sarcasm", Tweet("what a day"))
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 UNKNOWN = HealthCheckResponse.SERVICE_UNKNOWN
 
@@ -87,8 +91,31 @@ async def test_list_names_them_all(gateway):
     await until(gateway, "", SERVING)
     answer = await stub(gateway).List(health_pb2.HealthListRequest(), timeout=5)
     assert {name: found.status for name, found in answer.statuses.items()} == dict.fromkeys(
-        ("", "sarcasm", "irony", "mosaics"), SERVING
+        ("", "live", "sarcasm", "irony", "mosaics"), SERVING
     )
+
+
+async def test_it_lives_without_a_worker_and_while_it_drains(gateway):
+    await until(gateway, "", SERVING)
+    gateway.worker.worker_status = "UNLOADING"
+    await until(gateway, "", NOT_SERVING)
+    await until(gateway, "live", SERVING)
+    gateway.worker.gate.clear()  # a request in flight keeps the drain waiting
+    call = asyncio.create_task(gateway.call("Predict", PREDICT))
+    while not gateway.worker.rows:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    watch = stub(gateway).Watch(health_pb2.HealthCheckRequest(service="live"), timeout=20)
+    assert (await watch.read()).status == SERVING
+    drain = asyncio.create_task(gateway.drain())
+    assert await watch.read() is grpc.aio.EOF  # it ends with the drain, and has told nothing else
+    gateway.worker.gate.set()
+    assert await call
+    await drain
+
+
+def test_a_model_cannot_be_called_as_the_process_is():
+    with pytest.raises(ConfigError, match=r"^a model is named 'live'.* rename it$"):
+        Health(["live"])
 
 
 async def test_watchers_see_every_change(gateway):

@@ -7,7 +7,7 @@ import pytest
 from fake_worker import until
 from prometheus_client import CollectorRegistry
 
-from attendant.errors import AttendantError, Reason, backend_unavailable
+from attendant.errors import AttendantError, Reason, backend_unavailable, version_not_found
 from attendant.wire.envelope import Operation, Reply, Row
 from services.gateway.backends import hedging
 from services.gateway.backends.hedging import BLOCK, BLOCKS, SAVED, HedgingBackend
@@ -144,6 +144,20 @@ async def test_a_second_call_that_fails_leaves_the_first(hedged):
 
     assert await hedged.call((failed, FIRST), (Failing(), backend_unavailable("down"))) == FIRST
     assert hedged.outcomes() == {"lost": 1}
+
+
+async def test_a_worker_that_lacks_the_version_does_not_beat_the_other(hedged):
+    asked = asyncio.Event()
+
+    class Asked(asyncio.Event):
+        async def wait(self):
+            asyncio.get_running_loop().call_later(0.01, asked.set)
+            return True
+
+    old = Reply(failure=version_not_found("sarcasm", "2", ("1",)))
+    assert await hedged.call((asked, FIRST), (Asked(), old)) == FIRST
+    assert hedged.outcomes() == {"lost": 1}
+    assert await hedged.call((old,)) == old  # nobody else was asked
 
 
 async def test_where_both_fail_the_first_failure_counts(hedged):

@@ -16,7 +16,7 @@ def test_the_last_used_are_known(steps, capacity):
     repeats, known = Repeats(capacity), []  # last used last
     for remember, mark in steps:
         if remember:
-            repeats.remember(mark, Repeat("sarcasm", mark.hex(), ""))
+            repeats.remember(mark, Repeat("sarcasm", "1", mark.hex(), ""))
             known = [*(one for one in known if one != mark), mark][-capacity:]
         else:
             found = repeats.find(mark)

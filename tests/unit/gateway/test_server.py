@@ -3,6 +3,7 @@
 import asyncio
 import struct
 import time
+from pathlib import Path
 
 import grpc
 import pytest
@@ -111,3 +112,29 @@ async def test_a_drain_that_follows_at_once_ends_everything():
     await server.start()
     await server.drain()
     await worker.stop()
+
+
+async def test_connections_are_exchanged_and_neither_calls_nor_streams_notice(launch):
+    async with launch(connection_age_seconds=1.0) as gateway:
+        await until(gateway.ready)
+        stream = gateway.stream()
+        began, calls, ports = time.perf_counter(), 0, set()
+        while time.perf_counter() < began + 5:
+            request = encode_explain_request("sarcasm", Tweet(f"item {calls}"), request_id=str(calls))
+            await stream.write(encode_stream_request(request))
+            assert ExplainStreamResponse.FromString(await stream.read()).request_id == str(calls)
+            await gateway.call("Predict", PREDICT)
+            calls += 1
+            ports |= _clients_ports(gateway.server.grpc_address)
+        await stream.done_writing()
+        assert await stream.read() is grpc.aio.EOF
+        assert calls > 10
+        assert len(ports) >= 4  # the first, which the stream held open, and those that came after it
+
+
+def _clients_ports(address: str) -> set[str]:
+    """From which ports connections to `address` are open now."""
+    port = f"{int(address.rpartition(':')[2]):04X}"
+    tables = [Path("/proc/net") / name for name in ("tcp", "tcp6")]
+    rows = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
+    return {row[1] for row in rows if row[2].endswith(f":{port}") and row[3] == "01"}

@@ -225,3 +225,9 @@ def test_an_encrypted_key_is_refused_without_asking_for_its_passphrase(tmp_path)
 
 def test_without_settings_there_is_no_tls():
     assert read_tls(GatewaySettings()) is None
+
+
+def test_what_stands_between_certificates_may_be_in_any_script(tmp_path):
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text("# Prüfstelle 認証局 …\n" + (FILES / "ca.pem").read_text(), encoding="utf-8")
+    assert read_tls(GatewaySettings(**MUTUAL | {"tls_client_roots": authorities})) is not None

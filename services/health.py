@@ -1,4 +1,4 @@
-"""grpc.health.v1 with one name a model; the empty name is all of them."""
+"""grpc.health.v1: a name for each part, the empty name for readiness as a whole, and one for life."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -7,16 +7,24 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from services.settings import ConfigError
+
 Response = health_pb2.HealthCheckResponse
+LIVE = "live"  # serves as long as the process does, also while it starts and drains: for a liveness probe
 
 
 class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # the package has no types
-    """Nothing serves until it is said to. Unlike grpcio's own servicer, Watch ends with the drain: a watcher must not
-    hold up the server's end.
+    """Nothing but LIVE serves until it is said to. Unlike grpcio's own servicer, Watch ends with the drain: a watcher
+    must not hold up the server's end. Raises ConfigError where one of `names` is LIVE.
     """
 
-    def __init__(self, models: Iterable[str]) -> None:
-        self._statuses = dict.fromkeys(("", *models), Response.NOT_SERVING)
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._statuses = dict.fromkeys(("", *names), Response.NOT_SERVING)
+        if LIVE in self._statuses:
+            raise ConfigError(
+                f"a model is named {LIVE!r}, as the process itself is in grpc.health.v1; rename it"
+            )
+        self._statuses[LIVE] = Response.SERVING
         self._changed = asyncio.Event()
         self.draining = False
 
@@ -28,17 +36,18 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # the packag
             self._wake()
 
     def drain(self) -> None:
-        """Serve nothing, for good."""
+        """Serve nothing, for good; it still lives."""
         self.draining = True
         for name in self._statuses:
-            self.set(name, False)
+            if name != LIVE:
+                self.set(name, False)
         self._wake()
 
     async def Check(  # noqa: N802 - gRPC's name
         self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> health_pb2.HealthCheckResponse:
         if request.service not in self._statuses:
-            await context.abort(grpc.StatusCode.NOT_FOUND, f"no model is named {request.service[:100]!r}")
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"nothing is named {request.service[:100]!r}")
         return Response(status=self._statuses[request.service])
 
     async def List(  # noqa: N802 - gRPC's name

@@ -1,0 +1,5 @@
+"""python -m k8s.images"""
+
+from k8s.images.build import main
+
+main()

@@ -1,0 +1,5 @@
+"""python -m services.torchserve"""
+
+from services.torchserve.main import main
+
+main()
