@@ -70,7 +70,7 @@ validation chose {measured.chosen.seed}. Weights are safetensors: fp16, and 8-bi
   start from GloVe's (PDDL, given to the public domain), which live on in them where training moved them little; of the
   encoder and the n-gram model nothing is part of this model.
 - **Pictures**: {measured.photographs:,} different photographs of MVSA-Single and COCO, one in ten held out, and
-  {measured.renderings:,} screenshots, signs, menus, charts and the like that this project draws itself. The encoder
+  {measured.renderings:,} screenshots, signs, menus, meals and the like that this project draws itself. The encoder
   was distilled from an ImageNet MobileNetV2 (Apache-2.0), which is not part of this model, and rounded to 8-bit
   integers before anything was made with it.
 - **Image side of the decision**: no sarcasm label exists here for raw images. MVSA tweets, which have their real

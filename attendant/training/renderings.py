@@ -1,7 +1,8 @@
 """Pictures that this project draws itself, with the words a person would use for them.
 
 Half of what people post with a tweet is writing: screenshots, memes, signs, notices. ImageNet has few classes for it,
-so its teacher cannot name it; these drawings can. Each carries words of the model's attribute vocabulary.
+so its teacher cannot name it; these drawings can. Food, which few of the photographs show, is drawn too. Each
+drawing carries words of the model's attribute vocabulary.
 """
 
 import io
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from attendant.training.drawings import boards, pages, phones, posters
+from attendant.training.drawings import boards, drinks, meals, pages, phones, posters, sweets
 from attendant.training.drawings.canvas import Canvas, canvas
 from attendant.training.shades import name_shades
 
@@ -39,6 +40,7 @@ class Kind:
 
 
 PHONE, PAGE, WIDE, ANY = (1.3, 2.1), (0.9, 1.6), (0.5, 0.85), (0.55, 1.4)
+FOOD = (0.6, 1.4)
 
 KINDS: dict[str, Kind] = {
     "chat": Kind(phones.chat, "phone screen cellphone cell smart showing says picture", PHONE, 3),
@@ -74,6 +76,26 @@ KINDS: dict[str, Kind] = {
     "comic": Kind(posters.comic, "drawn picture pictures person talking", ANY, 0.8),
     "smiley": Kind(posters.smiley, "drawn face eyes smiling picture", (0.8, 1.25), 0.4),
     "collage": Kind(posters.collage, "pictures photos different multiple photo various", ANY),
+    "coffee": Kind(drinks.coffee, "coffee cup table mug drink", FOOD, 1.6),
+    "beer": Kind(drinks.beer, "beer glass drink table", FOOD, 0.7),
+    "wine": Kind(drinks.wine, "wine glass drink table", FOOD, 0.7),
+    "long_drink": Kind(drinks.long_drink, "glass drink table juice", FOOD, 0.5),
+    "dinner": Kind(meals.dinner, "food plate meal dinner vegetables table", FOOD, 2),
+    "pizza": Kind(meals.pizza, "pizza food cheese toppings table", FOOD, 1),
+    "burger": Kind(meals.burger, "food sandwich bun meat fries", FOOD, 0.8),
+    "hot_dog": Kind(meals.hot_dog, "hotdog food hot bun", FOOD, 0.5),
+    "sandwich": Kind(meals.sandwich, "sandwich food bread meal", FOOD, 0.6),
+    "soup": Kind(meals.soup, "soup food bowl table meal", FOOD, 0.8),
+    "pasta": Kind(meals.pasta, "food pasta plate meal noodles", FOOD, 0.8),
+    "salad": Kind(meals.salad, "food salad vegetables bowl tomatoes", FOOD, 0.6),
+    "breakfast": Kind(meals.breakfast, "food eggs plate breakfast bacon", FOOD, 0.7),
+    "cake": Kind(sweets.cake, "cake dessert food plate", FOOD, 1),
+    "donuts": Kind(sweets.donuts, "donuts food dessert donut", FOOD, 0.5),
+    "ice_cream": Kind(sweets.ice_cream, "ice cream dessert food", FOOD, 0.5),
+    "fruit": Kind(sweets.fruit, "fruit food apples oranges ripe", FOOD, 0.4),
+    "apples": Kind(sweets.apples, "apples apple fruit food", FOOD, 0.3),
+    "oranges": Kind(sweets.oranges, "oranges orange fruit food", FOOD, 0.3),
+    "bananas": Kind(sweets.bananas, "bananas banana fruit food", FOOD, 0.3),
 }
 
 

@@ -46,6 +46,7 @@ from attendant.types import IMAGE_SIZE, MAX_ATTRIBUTES
 ENCODING_BATCH = 16
 NORM_PHOTOGRAPHS, NORM_RENDERINGS = 84, 12  # behind the batch norms' statistics
 RENDERING_SEED = 1
+SHOWN_RENDERINGS = 16  # that tell one set of renderings from another
 SHADE_SHARE, SHADE_CHANCE = 0.3, 0.35  # pixels of a colour that name it, and P(word) then
 
 
@@ -56,7 +57,7 @@ class VisionRecipe:
     compact: CompactConfig
     encoder: EncoderRecipe = field(default_factory=EncoderRecipe)
     head: HeadRecipe = field(default_factory=HeadRecipe)
-    renderings: int = 1_500
+    renderings: int = 2_000
     held_out_renderings: int = 200
     rendering_views: int = 2
     control_limit: float = 0.5  # R2 that the overfit control must reach
@@ -83,6 +84,11 @@ class WordScores:
             f"{self.constant_photograph_precision:.3f}) on {self.photographs} photographs, "
             f"{self.rendering_precision:.3f} ({self.constant_rendering_precision:.3f}) on {self.renderings} renderings"
         )
+
+
+def _render(part: slice) -> NDArray[np.uint8]:
+    drawn = [rendering(index, RENDERING_SEED) for index in range(part.start, part.stop)]
+    return np.stack([resize(picture.pixels) for picture in drawn])
 
 
 @dataclass(frozen=True)
@@ -126,16 +132,18 @@ class VisionTraining:
     @cached_property
     def renderings(self) -> NDArray[np.uint8]:
         """Rendered pictures as the service would see them; the last ones are held out."""
-        count = self.recipe.renderings + self.recipe.held_out_renderings
+        shape = (self._drawn, IMAGE_SIZE, IMAGE_SIZE, 3)
+        path = self._cache / f"renderings-{self._drawings_key}.npy"
+        return cached_array(path, shape, np.uint8, _render, self._progress.task("rendering pictures"))
 
-        def render(part: slice) -> NDArray[np.uint8]:
-            drawn = [rendering(index, RENDERING_SEED) for index in range(part.start, part.stop)]
-            return np.stack([resize(picture.pixels) for picture in drawn])
+    @property
+    def _drawn(self) -> int:
+        return self.recipe.renderings + self.recipe.held_out_renderings
 
-        shape = (count, IMAGE_SIZE, IMAGE_SIZE, 3)
-        # Named by what is drawn, as far as the first few show it
-        path = self._cache / f"renderings-{fingerprint(count, digest_arrays(render(slice(0, 4))))}.npy"
-        return cached_array(path, shape, np.uint8, render, self._progress.task("rendering pictures"))
+    @cached_property
+    def _drawings_key(self) -> str:
+        """Names the renderings by what is drawn, as far as the first few show it."""
+        return fingerprint(self._drawn, digest_arrays(_render(slice(0, SHOWN_RENDERINGS))))
 
     @cached_property
     def teacher(self) -> Teacher:
@@ -234,7 +242,8 @@ class VisionTraining:
     def _views(self, name: str, pictures: NDArray[np.uint8], rows: NDArray[np.int64], each: int) -> Views:
         side = self.recipe.encoder.side
         folder = (
-            self._cache / f"{name}-{fingerprint(self.photographs.key, len(pictures), each, side, self._seed)}"
+            self._cache
+            / f"{name}-{fingerprint(self.photographs.key, self._drawings_key, len(pictures), each, side, self._seed)}"
         )
         report = self._progress.task(f"the teacher's view of {name}")
         return watch(pictures, rows, each, side, self.teacher, folder, self._seed, report)
@@ -301,7 +310,7 @@ class VisionTraining:
                 return F.log_softmax(self.teacher.classes(features), dim=-1).cpu().numpy()
 
         shape = (len(photographs) + len(self.renderings), self.recipe.compact.n_classes)
-        path = self._cache / f"classes-{fingerprint(photographs.key, len(self.renderings), side)}.npy"
+        path = self._cache / f"classes-{fingerprint(photographs.key, self._drawings_key, side)}.npy"
         found = cached_array(path, shape, np.float32, look, self._progress.task("the teacher's classes"))
         return torch.from_numpy(np.array(found))
 
@@ -314,6 +323,7 @@ class VisionTraining:
         recipe = self.recipe
         return fingerprint(
             self.photographs.key,
+            self._drawings_key,
             recipe.compact,
             recipe.encoder,
             recipe.renderings,
