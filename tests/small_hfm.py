@@ -68,7 +68,7 @@ class SmallTweet:
             for part in (self.output.raw, self.output.representation_mean)
         )
         tail = Tail(explaining.tail, raw, self.output.scores[0].numpy(), self.output.values[0].numpy())
-        return kind(explaining, self.tables, attention, self.output.modality[0].numpy(), tail)
+        return kind(explaining, lambda: self.tables, attention, self.output.modality[0].numpy(), tail)
 
     def part(self, values: torch.Tensor, modality: Modality) -> np.ndarray:
         """Of a B x L (x d) tensor the real elements of the first row."""

@@ -105,6 +105,12 @@ class ToyExplainable(Explainable):
     def fuse(self, weights: Floats) -> Doubles:
         return self._answer(self._values(self._sums({})), _tensor(weights)).softmax(-1).numpy()
 
+    def attend_each(self, weights: Mapping[Modality | None, Floats]) -> Mapping[Modality | None, Doubles]:
+        return {
+            target: self.fuse(rows) if target is None else self.attend(target, rows)
+            for target, rows in weights.items()
+        }
+
     def pull(self, weights: Mapping[Modality, Floats]) -> tuple[Mapping[Modality, Doubles], Pull]:
         given = {target: _tensor(rows).requires_grad_() for target, rows in weights.items()}
         answers = {target: self._tail({target: rows}) for target, rows in given.items()}

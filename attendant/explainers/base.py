@@ -29,9 +29,9 @@ Pull = Callable[[Mapping[Modality, Doubles]], Mapping[Modality, Floats]]
 class Explainable(Protocol):
     """One answered instance, encoded once.
 
-    Probabilities are float64, rows sum to 1. `attend`, `fuse` and `pull` run the tail alone; `answer` and `gradients`
-    run everything behind the elements, but no image encoder. But for rounding, a row's result does not depend on the
-    other rows.
+    Probabilities are float64, rows sum to 1. `attend`, `fuse`, `attend_each` and `pull` run the tail alone; `answer`
+    and `gradients` run everything behind the elements, but no image encoder. But for rounding, a row's result does not
+    depend on the other rows.
     """
 
     @property
@@ -73,8 +73,12 @@ class Explainable(Protocol):
         """Probabilities N x C with the fusion weights replaced by each of `weights`, N x targets."""
         ...
 
+    def attend_each(self, weights: Mapping[Modality | None, Floats]) -> Mapping[Modality | None, Doubles]:
+        """`attend` for several targets at once, each on its own, and under None `fuse`."""
+        ...
+
     def pull(self, weights: Mapping[Modality, Floats]) -> tuple[Mapping[Modality, Doubles], Pull]:
-        """`attend` for several targets at once, each on its own, and the way back from probabilities to weights."""
+        """`attend_each` of targets, and the way back from probabilities to weights."""
         ...
 
     def features(self, target: Modality) -> Floats:

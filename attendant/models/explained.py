@@ -5,7 +5,8 @@ N sets of weights, B variants, C = 2 classes, L elements of a modality, d wide.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from functools import cached_property
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from attendant.models.tail import Doubles, Floats, Tail, TailWeights
 from attendant.types import GRID, Gradients, Modality, Typical
 
 _POSITIVE = 1
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -57,25 +60,34 @@ class Explaining:
 
 
 class ExplainedTweet:
-    """By modality that is present, in order: features L x d and alpha_m (L); the fusion weights; and its tail."""
+    """By modality that is present, in order: alpha_m (L) and features L x d, which `embed` finds; the fusion weights;
+    and its tail.
+    """
 
     def __init__(
         self,
         model: Explaining,
-        features: Mapping[Modality, Floats],
+        embed: Callable[[], Mapping[Modality, Floats]],
         attention: Mapping[Modality, Floats],
         fusion: Floats,
         tail: Tail,
     ) -> None:
         self._model = model
-        self._features = features
+        self._embed = embed
         self._attention = attention
         self._tail = tail
-        self.targets = tuple(features)
+        self.targets = tuple(attention)
         self.classes = model.classes
         self.tracked = _POSITIVE
         self.fusion = fusion
-        self.probabilities: Doubles = self.fuse(fusion[None])[0]
+        self._own: Doubles | None = None
+
+    @property
+    def probabilities(self) -> Doubles:
+        if self._own is None:
+            self.attend_each({})
+            assert self._own is not None
+        return self._own
 
     def decide(self, probabilities: Doubles) -> NDArray[np.int64]:
         """N labels: positive from the threshold on."""
@@ -85,16 +97,27 @@ class ExplainedTweet:
         return self._attention[target]
 
     def attend(self, target: Modality, weights: Floats) -> Doubles:
-        return self._probabilities(self._tail.logits(target, weights))
+        return self.attend_each({target: weights})[target]
 
     def fuse(self, weights: Floats) -> Doubles:
-        return self._probabilities(self._tail.fused_logits(weights))
+        return self.attend_each({None: weights})[None]
+
+    def attend_each(self, weights: Mapping[Modality | None, Floats]) -> dict[Modality | None, Doubles]:
+        """The first time, the answer as it is goes along: alone it would take as long as ten others."""
+        if self._own is not None:
+            return _split(self._probabilities(self._tail.logits(weights)), weights)
+        own = self.fusion[None]
+        rows = {**weights, None: np.concatenate((weights[None], own)) if None in weights else own}
+        found = _split(self._probabilities(self._tail.logits(rows)), rows)
+        self._own = found[None][-1]
+        found[None] = found[None][:-1]
+        return found
 
     def pull(
         self, weights: Mapping[Modality, Floats]
     ) -> tuple[dict[Modality, Doubles], Callable[[Mapping[Modality, Doubles]], dict[Modality, Floats]]]:
         logits, by_weights = self._tail.logits_with_gradient(weights)
-        probabilities = {target: self._probabilities(found) for target, found in logits.items()}
+        probabilities = _split(self._probabilities(logits), weights)
 
         def back(by_probabilities: Mapping[Modality, Doubles]) -> dict[Modality, Floats]:
             found = {}
@@ -108,6 +131,10 @@ class ExplainedTweet:
 
     def features(self, target: Modality) -> Floats:
         return self._features[target]
+
+    @cached_property
+    def _features(self) -> Mapping[Modality, Floats]:
+        return self._embed()
 
     def typical(self, target: Modality) -> Typical | None:
         return self._model.typical.get(target)
@@ -138,4 +165,13 @@ class ExplainedTweet:
     def _probabilities(self, logits: Doubles) -> Doubles:
         """N logits to N x 2."""
         positive = expit(logits / self._model.temperature)
-        return np.stack((1 - positive, positive), axis=1)
+        return np.array((1 - positive, positive)).T
+
+
+def _split(rows: Doubles, weights: Mapping[K, Floats]) -> dict[K, Doubles]:
+    """As many rows for each as it has sets of weights."""
+    found, start = {}, 0
+    for key, own in weights.items():
+        found[key] = rows[start : start + len(own)]
+        start += len(own)
+    return found

@@ -60,6 +60,9 @@ class ExplainedMosaic:
     def fuse(self, weights: Floats) -> Doubles:
         raise NotImplementedError("an SDC model has nothing to fuse")
 
+    def attend_each(self, weights: Mapping[Modality | None, Floats]) -> dict[Modality | None, Doubles]:
+        return {_SEGMENT: self.attend(_SEGMENT, weights[_SEGMENT])}
+
     def pull(
         self, weights: Mapping[Modality, Floats]
     ) -> tuple[dict[Modality, Doubles], Callable[[Mapping[Modality, Doubles]], dict[Modality, Floats]]]:

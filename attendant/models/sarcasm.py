@@ -232,23 +232,26 @@ class SarcasmModel:
         )
 
     def _explained(self, answer: _Answer) -> ExplainedTweet:
-        row, batch, output = answer.row, answer.batch, answer.output
+        tweet, row, batch, output = answer.tweet, answer.row, answer.batch, answer.output
         assert output.tail is not None
-        features = self.embed(answer.tweet, batch.regions[row])
-        attention = dict(zip(MODALITIES, output.representation_mean, strict=True))
-        raw = dict(zip(MODALITIES, output.tail.raw, strict=True))
-        lengths = {modality: len(elements) for modality, elements in features.items()}
-        present = list(answer.tweet.present)
+        raw, attention = (
+            {
+                modality: part[row, :length]
+                for modality, part, length, there in zip(
+                    MODALITIES, parts, tweet.lengths, tweet.present, strict=True
+                )
+                if there
+            }
+            for parts in (output.tail.raw, output.representation_mean)
+        )
+        present = list(tweet.present)
         tail = Tail(
-            self._explaining.tail,
-            {m: raw[m][row, :length] for m, length in lengths.items()},
-            output.tail.scores[row][present],
-            output.tail.values[row][present],
+            self._explaining.tail, raw, output.tail.scores[row][present], output.tail.values[row][present]
         )
         return ExplainedTweet(
             self._explaining,
-            features,
-            {m: attention[m][row, :length] for m, length in lengths.items()},
+            lambda: self.embed(tweet, batch.regions[row]),
+            attention,
             output.modality[row][present],
             tail,
         )

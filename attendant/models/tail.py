@@ -1,4 +1,4 @@
-"""What follows HFM's attention, in numpy and in closed form, forwards and backwards: the tail of one tweet.
+"""What follows HFM's attention, in closed form, forwards and backwards: the tail of one tweet.
 
 L elements of a modality, d wide; F the width of the fusion; N sets of weights; M modalities that are present.
 Explanations change attention thousands of times and leave the rest alone. X' = sum_i alpha_i X_i goes into two linear
@@ -7,6 +7,7 @@ layers, so that the positions can go through them first, once: W X' = sum_i alph
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import exp, inf, log
 from typing import Self
 
 import numpy as np
@@ -36,6 +37,23 @@ class Linear:
         return cls(np.ascontiguousarray(np.concatenate(weights, axis=1)), np.concatenate(biases))
 
     def __call__(self, x: Floats) -> Floats:
+        y = x @ self.weight
+        y += self.bias
+        return y
+
+
+@dataclass(frozen=True)
+class Readout:
+    """y = x weight + bias, a number for each row."""
+
+    weight: Floats  # in
+    bias: np.float32
+
+    @classmethod
+    def of(cls, layer: nn.Linear) -> Self:
+        return cls(_numpy(layer.weight.detach()[0]), _numpy(layer.bias.detach())[0])
+
+    def __call__(self, x: Floats) -> Floats:
         y: Floats = x @ self.weight + self.bias
         return y
 
@@ -45,9 +63,9 @@ class TailWeights:
     """The weights of the tail. `entry` of a modality is its score's hidden layer and its value, d to 2F."""
 
     entry: Mapping[Modality, Linear]
-    score: Mapping[Modality, Linear]  # F to 1
+    score: Mapping[Modality, Readout]  # F to 1
     hidden: Linear  # the classifier, F to its width
-    logit: Linear  # to 1
+    logit: Readout  # to 1
 
     @classmethod
     def of(cls, model: HierarchicalFusion) -> Self:
@@ -62,11 +80,11 @@ class TailWeights:
         return cls(
             entry={modality: Linear.of(score, value) for modality, score, value in entries},  # type: ignore[arg-type]
             score={
-                modality: Linear.of(layer)  # type: ignore[arg-type]
+                modality: Readout.of(layer)  # type: ignore[arg-type]
                 for modality, layer in zip(MODALITIES, fusion.score, strict=True)
             },
             hidden=Linear.of(hidden),
-            logit=Linear.of(logit),
+            logit=Readout.of(logit),
         )
 
 
@@ -74,24 +92,32 @@ class TailWeights:
 class _Rest:
     """The other modalities, as a changed one meets them: one value, and one score to be weighed against."""
 
-    score: float  # ln sum_n exp(score_n); -inf where there is none
+    score: np.float32  # ln sum_n exp(score_n); -inf where there is none
     value: Floats  # F
 
 
 @dataclass(frozen=True)
-class _Forward:
-    """What the way back needs, for rows of several modalities under one another."""
+class _Changed:
+    """One modality with N other sets of weights, the others as they are."""
 
     hidden: Floats  # tanh, N x 2F: of the score and of the value
-    share: Floats  # the changed modality's fusion weight, N x 1
-    active: NDArray[np.bool_]  # of the classifier, N x its width
-    logit: Doubles  # N
+    share: Floats  # the modality's fusion weight, N x 1
+    apart: Floats  # its value from the others', N x F
+
+    def gradient(self, by_fused: Floats, score: Readout) -> Floats:
+        """Of anything by what entered, N x 2F; `by_fused` is its gradient by what was fused, N x F."""
+        width = by_fused.shape[1]
+        by_share = np.einsum("nf,nf->n", by_fused, self.apart)[:, None]
+        gradient = 1 - self.hidden**2
+        gradient[:, :width] *= by_share * self.share * (1 - self.share) * score.weight
+        gradient[:, width:] *= self.share * by_fused
+        return gradient
 
 
 class Tail:
     """Of the present modalities X_m (`raw`, L x d_m), and the fusion's `scores` (M) and `values` (M x F), in order.
 
-    Logits are as the model gives them, before its calibration.
+    Logits are as the model gives them, before its calibration: of several modalities' rows under one another.
     """
 
     def __init__(
@@ -101,30 +127,34 @@ class Tail:
         self._raw = raw
         self._values = values
         self._projected: dict[Modality, Floats] = {}
-        self._rest = {m: _others(np.delete(scores, i), np.delete(values, i, 0)) for i, m in enumerate(raw)}
+        self._rest = dict(zip(raw, _others(scores, values), strict=True))
 
-    def logits(self, modality: Modality, weights: Floats) -> Doubles:
-        """N logits, with the modality's attention replaced by each of `weights`, N x L."""
-        return self._forward((modality,), (self._enter(modality, weights),), (len(weights),)).logit
-
-    def fused_logits(self, weights: Floats) -> Doubles:
-        """N logits, with the fusion weights replaced by each of `weights`, N x M in the order of `raw`."""
-        return self._classify(weights @ self._values)[1]
+    def logits(self, weights: Mapping[Modality | None, Floats]) -> Doubles:
+        """With a modality's attention replaced by each of `weights`, N x L; or, under None, the fusion weights, N x M
+        in the order of `raw`.
+        """
+        fused = [
+            rows @ self._values if modality is None else self._fuse(modality, self._enter(modality, rows))[1]
+            for modality, rows in weights.items()
+        ]
+        return self._classify(fused)[1]
 
     def logits_with_gradient(
         self, weights: Mapping[Modality, Floats]
-    ) -> tuple[dict[Modality, Doubles], dict[Modality, Floats]]:
-        """`logits` for several modalities, each changed on its own, and d logit / d weights, N x L."""
-        modalities = tuple(weights)
-        counts = tuple(len(rows) for rows in weights.values())
-        forward = self._forward(modalities, [self._project(m, w) for m, w in weights.items()], counts)
-        backward = self._backward(modalities, forward, counts)
-        logits, gradients, start = {}, {}, 0
-        for modality, count in zip(modalities, counts, strict=True):
-            rows = slice(start, start + count)
-            logits[modality] = forward.logit[rows]
-            gradients[modality] = backward[rows] @ self._positions(modality).T
-            start += count
+    ) -> tuple[Doubles, dict[Modality, Floats]]:
+        """`logits`, and d logit / d weights, N x L."""
+        changed, fused = {}, []
+        for modality, rows in weights.items():
+            changed[modality], mixed = self._fuse(modality, self._project(modality, rows))
+            fused.append(mixed)
+        hidden, logits = self._classify(fused)
+        by_fused = ((hidden > 0) * self._weights.logit.weight) @ self._weights.hidden.weight.T
+        gradients, start = {}, 0
+        for modality, one in changed.items():
+            rows = by_fused[start : start + len(one.hidden)]
+            by_entered = one.gradient(rows, self._weights.score[modality])
+            gradients[modality] = by_entered @ self._positions(modality).T
+            start += len(rows)
         return logits, gradients
 
     def _enter(self, modality: Modality, weights: Floats) -> Floats:
@@ -134,7 +164,8 @@ class Tail:
         return self._weights.entry[modality](weights @ self._raw[modality])
 
     def _project(self, modality: Modality, weights: Floats) -> Floats:
-        projected: Floats = weights @ self._positions(modality) + self._weights.entry[modality].bias
+        projected: Floats = weights @ self._positions(modality)
+        projected += self._weights.entry[modality].bias
         return projected
 
     def _positions(self, modality: Modality) -> Floats:
@@ -143,58 +174,41 @@ class Tail:
             self._projected[modality] = self._raw[modality] @ self._weights.entry[modality].weight
         return self._projected[modality]
 
-    def _forward(
-        self,
-        modalities: tuple[Modality, ...],
-        entered: "list[Floats] | tuple[Floats, ...]",
-        counts: tuple[int, ...],
-    ) -> _Forward:
-        """Rows of each modality under one another, each with the other modalities as they are."""
-        hidden = np.tanh(np.concatenate(entered) if len(entered) > 1 else entered[0])
+    def _fuse(self, modality: Modality, entered: Floats) -> tuple[_Changed, Floats]:
+        """With the other modalities as they are; N x F."""
+        hidden = np.tanh(entered, out=entered)
         width = hidden.shape[1] // 2
-        layers = [self._weights.score[m] for m in modalities]
-        score = np.einsum("nf,nf->n", hidden[:, :width], _rows([s.weight[:, 0] for s in layers], counts))
-        against = _rows(
-            [s.bias - self._rest[m].score for m, s in zip(modalities, layers, strict=True)], counts
-        )
-        share = expit(score[:, None] + against).astype(np.float32, copy=False)
-        rest = _rows([self._rest[m].value for m in modalities], counts)
-        active, logit = self._classify(rest + share * (hidden[:, width:] - rest))
-        return _Forward(hidden, share, active, logit)
+        rest = self._rest[modality]
+        share = expit(self._weights.score[modality](hidden[:, :width]) - rest.score)[:, None]
+        apart = hidden[:, width:] - rest.value
+        return _Changed(hidden, share, apart), rest.value + share * apart
 
-    def _backward(
-        self, modalities: tuple[Modality, ...], forward: _Forward, counts: tuple[int, ...]
-    ) -> Floats:
-        """The gradient of the logit by what entered, N x 2F."""
-        width = forward.hidden.shape[1] // 2
-        rest = _rows([self._rest[m].value for m in modalities], counts)
-        by_score = _rows([self._weights.score[m].weight[:, 0] for m in modalities], counts)
-        by_fused = (forward.active * self._weights.logit.weight[:, 0]) @ self._weights.hidden.weight.T
-        by_share = np.einsum("nf,nf->n", by_fused, forward.hidden[:, width:] - rest)[:, None]
-        gradient = 1 - forward.hidden**2
-        gradient[:, :width] *= by_share * forward.share * (1 - forward.share) * by_score
-        gradient[:, width:] *= forward.share * by_fused
-        return gradient
-
-    def _classify(self, fused: Floats) -> tuple[NDArray[np.bool_], Doubles]:
-        hidden = self._weights.hidden(fused)
-        active = hidden > 0
-        logits = self._weights.logit(np.maximum(hidden, 0, out=hidden))[:, 0]
-        return active, logits.astype(np.float64)
+    def _classify(self, fused: list[Floats]) -> tuple[Floats, Doubles]:
+        """What the classifier's hidden layer is, N x its width, and N logits."""
+        hidden = self._weights.hidden(np.concatenate(fused))
+        logits = self._weights.logit(np.maximum(hidden, 0, out=hidden))
+        return hidden, logits.astype(np.float64)
 
 
-def _others(scores: Floats, values: Floats) -> _Rest:
-    """Of the modalities but one, which may be none."""
-    if not len(scores):
-        return _Rest(-np.inf, np.zeros(values.shape[1], np.float32))
-    total = float(np.logaddexp.reduce(scores))
-    return _Rest(total, np.exp(scores - np.float32(total)) @ values)
+def _others(scores: Floats, values: Floats) -> list[_Rest]:
+    """Of M modalities each one's others, which may be none."""
+    others = [
+        [score if other != i else -inf for other, score in enumerate(scores.tolist())]
+        for i in range(len(scores))
+    ]
+    totals = [_log_sum(row) for row in others]
+    weights = [
+        [exp(score - total) if score > -inf else 0.0 for score in row]
+        for row, total in zip(others, totals, strict=True)
+    ]
+    mixed = np.array(weights, np.float32) @ values
+    return [_Rest(np.float32(total), value) for total, value in zip(totals, mixed, strict=True)]
 
 
-def _rows(values: list[Floats], counts: tuple[int, ...]) -> Floats:
-    """One row a modality to one row a set of weights; a single one is left to broadcasting."""
-    stacked = np.stack(values)
-    return stacked if len(values) == 1 else np.repeat(stacked, counts, axis=0)
+def _log_sum(scores: list[float]) -> float:
+    """Ln sum_n exp(score_n)."""
+    largest = max(scores)
+    return largest + log(sum(exp(score - largest) for score in scores)) if largest > -inf else -inf
 
 
 def _numpy(tensor: Tensor) -> Floats:

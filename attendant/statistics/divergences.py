@@ -1,16 +1,18 @@
 """How far distributions lie apart. Pure numpy, float64, in nats."""
 
 from collections.abc import Sequence
+from math import log
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+_SMALLEST = np.finfo(np.float64).smallest_normal  # the logarithm of which is finite
 
 
 def entropy(weights: ArrayLike) -> NDArray[np.float64]:
     """Shannon entropy over the last axis, in nats, with 0 ln 0 = 0."""
     p = np.asarray(weights, dtype=np.float64)
-    logs = np.log(p, out=np.zeros_like(p), where=p > 0)
-    nats: NDArray[np.float64] = -np.sum(p * logs, axis=-1)
+    nats: NDArray[np.float64] = -(p * np.log(np.maximum(p, _SMALLEST))).sum(axis=-1)
     return nats
 
 
@@ -22,9 +24,25 @@ def jensen_shannon(vectors: Sequence[ArrayLike]) -> float:
     """
     if not vectors:
         raise ValueError("a divergence needs at least one vector")
-    p = np.stack([np.asarray(vector, dtype=np.float64) for vector in vectors])
-    divergence = entropy(p.mean(axis=0)) - entropy(p).mean()
-    return float(np.clip(divergence, 0.0, np.log(len(p))))  # rounding may leave the range
+    if len({np.shape(vector) for vector in vectors}) > 1:
+        raise ValueError("the vectors of a divergence have the same shape")
+    return jensen_shannon_each([vectors])[0]
+
+
+def jensen_shannon_each(groups: Sequence[Sequence[ArrayLike]]) -> list[float]:
+    """`jensen_shannon` of each group, all of as many vectors, in a group of one length; together they take little
+    longer than one.
+    """
+    if not groups:
+        return []
+    p = np.zeros((len(groups), len(groups[0]), max(np.size(vectors[0]) for vectors in groups)))
+    for rows, vectors in zip(p, groups, strict=True):
+        length = np.size(vectors[0])
+        for row, vector in zip(rows, vectors, strict=True):
+            row[:length] = vector
+    count, most = p.shape[1], log(p.shape[1])
+    divergences = entropy(p.sum(axis=1) / count) - entropy(p).sum(axis=1) / count
+    return [min(max(found, 0.0), most) for found in divergences.tolist()]  # rounding may leave the range
 
 
 def pairwise_jensen_shannon(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:

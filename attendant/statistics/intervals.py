@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -81,8 +82,13 @@ def student(value: float, standard_error: float, degrees: int) -> Estimate:
 
     Not clipped: a mean in [0, 1] may have an end outside.
     """
-    half = float(stdtrit(degrees, (1 + CONFIDENCE) / 2)) * standard_error
+    half = _student_quantile(degrees) * standard_error
     return Estimate(value, value - half, value + half)
+
+
+@lru_cache(1_000)
+def _student_quantile(degrees: int) -> float:
+    return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
 
 
 def correlation(first: ArrayLike, second: ArrayLike) -> Estimate:

@@ -20,15 +20,15 @@ def summarise(vectors: Sequence[ArrayLike]) -> list[AttentionSummary]:
 
     An answer has a number for everything: the entropy ratio of one element is 0 here.
     """
-    lengths = np.array([np.size(vector) for vector in vectors], np.int64)
-    weights = np.zeros((len(vectors), _width(int(lengths.max(initial=1)))))
-    for row, vector in zip(weights, vectors, strict=True):
-        if np.ndim(vector) != 1 or np.size(vector) == 0:
-            raise ValueError(
-                f"attention weights are one vector of at least one element, not {np.shape(vector)}"
-            )
-        row[: np.size(vector)] = vector
-    measured = zip(*(part.tolist() for part in measure_shape(weights, lengths)), strict=True)
+    shapes = [np.shape(vector) for vector in vectors]
+    for shape in shapes:
+        if len(shape) != 1 or not shape[0]:
+            raise ValueError(f"attention weights are one vector of at least one element, not {shape}")
+    lengths = [length for (length,) in shapes]
+    weights = np.zeros((len(vectors), _width(max(lengths, default=1))))
+    for row, vector, length in zip(weights, vectors, lengths, strict=True):
+        row[:length] = vector
+    measured = zip(*(part.tolist() for part in measure_shape(weights, np.array(lengths))), strict=True)
     places = weights.argmax(axis=1).tolist()
     return [
         AttentionSummary(

@@ -4,6 +4,7 @@ What is not defined is absent, never NaN. Modalities of a newer server, which th
 """
 
 from collections.abc import Iterable
+from math import isfinite
 
 import numpy as np
 from google.protobuf.descriptor import FieldDescriptor
@@ -93,7 +94,9 @@ def check_finite(message: Message, path: str = "") -> None:
         if field.message_type is not None:
             for one in value if field.is_repeated else (value,):
                 check_finite(one, place + ".")
-        elif field.type == FieldDescriptor.TYPE_FLOAT and not np.isfinite(value).all():
+        elif field.type == FieldDescriptor.TYPE_FLOAT and not all(
+            map(isfinite, value if field.is_repeated else (value,))
+        ):
             raise ValueError(f"{place} is {value}; every number of an explanation is finite")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from attendant.methods import Explanations
 from attendant.results import ExplainResult, PredictResult
-from attendant.statistics.divergences import jensen_shannon
+from attendant.statistics.divergences import jensen_shannon_each
 from attendant.statistics.summaries import summarise
 from attendant.types import (
     Attention,
@@ -21,6 +21,7 @@ from attendant.types import (
     Axis,
     CacheStatus,
     Focus,
+    Modality,
     ModelDescription,
     ModelRef,
     MosaicShape,
@@ -29,6 +30,7 @@ from attendant.types import (
     Runtime,
     Timing,
     Warning_,
+    Weights,
 )
 from attendant.v1 import attention_pb2, explanation_pb2, model_pb2, prediction_pb2, service_pb2
 from attendant.wire.enums import (
@@ -189,10 +191,10 @@ def _read_prediction(message: prediction_pb2.Prediction) -> Prediction:
 def _attention(attention: Attention, summaries: Sequence[AttentionSummary] | None) -> attention_pb2.Attention:
     if summaries is None:
         summaries = summarise([vector.weights for vector in attention.vectors])
-    sources: dict[object, list[AttentionVector]] = defaultdict(list)
+    sources: dict[Modality | None, list[Weights]] = defaultdict(list)
     for vector in attention.vectors:
         if vector.kind is AttentionKind.REPRESENTATION:
-            sources[vector.target].append(vector)
+            sources[vector.target].append(vector.weights)
     return attention_pb2.Attention(
         vectors=[
             _vector(vector, summary) for vector, summary in zip(attention.vectors, summaries, strict=True)
@@ -208,11 +210,8 @@ def _attention(attention: Attention, summaries: Sequence[AttentionSummary] | Non
             for axis in attention.axes
         ],
         disagreements=[
-            attention_pb2.SourceDisagreement(
-                target=MODALITY_TO_WIRE[vectors[0].target],
-                jensen_shannon=jensen_shannon([vector.weights for vector in vectors]),
-            )
-            for vectors in sources.values()
+            attention_pb2.SourceDisagreement(target=MODALITY_TO_WIRE[target], jensen_shannon=divergence)
+            for target, divergence in zip(sources, jensen_shannon_each(list(sources.values())), strict=True)
         ],
     )
 

@@ -13,6 +13,7 @@ from scipy.stats import entropy as scipy_entropy
 from attendant.statistics.divergences import (
     entropy,
     jensen_shannon,
+    jensen_shannon_each,
     pairwise_jensen_shannon,
     total_variation,
 )
@@ -61,6 +62,14 @@ def test_what_cannot_be_compared_is_refused() -> None:
         jensen_shannon([])
     with pytest.raises(ValueError, match="same shape"):
         jensen_shannon([[1.0], [0.5, 0.5]])
+
+
+def test_groups_of_several_lengths_are_each_on_its_own() -> None:
+    rng = np.random.default_rng(0)
+    groups = [list(rng.dirichlet(np.ones(length), size=3)) for length in (1, 17, 196, 5)]
+    expected = [jensen_shannon(vectors) for vectors in groups]
+    assert jensen_shannon_each(groups) == pytest.approx(expected, abs=1e-12)
+    assert jensen_shannon_each([]) == []
 
 
 @given(distributions(2))

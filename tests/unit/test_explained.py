@@ -101,14 +101,34 @@ def test_pulling_back_is_a_finite_difference(inspected):
         np.testing.assert_allclose(found[target][:, 0], expected, rtol=0.03, atol=2e-5)
 
 
+def test_several_vectors_at_once_are_each_on_its_own(model):
+    ((_, subject),) = model.inspect([model.prepare(TWEETS[0])])
+    weights = {target: subject.attention(target)[None, ::-1].repeat(2, axis=0) for target in subject.targets}
+    weights |= {None: np.eye(3, dtype=np.float32)}
+    found = subject.attend_each(weights)  # its own answer goes along
+    again = subject.attend_each(weights)
+    assert list(found) == list(again) == list(weights)
+    for target, rows in weights.items():
+        alone = subject.fuse(rows) if target is None else subject.attend(target, rows)
+        assert found[target].shape == (len(rows), 2)
+        np.testing.assert_allclose(found[target], alone, atol=1e-6)
+        np.testing.assert_allclose(again[target], alone, atol=1e-6)
+    np.testing.assert_allclose(subject.probabilities, subject.fuse(subject.fusion[None])[0], atol=1e-6)
+
+
+def test_what_was_answered_first_leaves_the_own_answer(model):
+    prepared = model.prepare(TWEETS[0])
+    (_, asked), (_, fresh) = model.inspect([prepared, prepared])
+    asked.attend(TEXT, asked.attention(TEXT)[None, ::-1])
+    np.testing.assert_allclose(asked.probabilities, fresh.probabilities, atol=1e-7)
+
+
 def test_the_label_is_decided_at_the_models_threshold(folder, inspected):
     _, subject = inspected[0]
     hfm = load_hfm(folder, read_manifest(folder).version_or_default())
     strict = Explaining.of(hfm, ("no", "yes"), temperature=1.0, threshold=0.9, typical={})
-    features, attention = (
-        {t: part(t) for t in subject.targets} for part in (subject.features, subject.attention)
-    )
-    other = ExplainedTweet(strict, features, attention, subject.fusion, subject._tail)
+    attention = {target: subject.attention(target) for target in subject.targets}
+    other = ExplainedTweet(strict, dict, attention, subject.fusion, subject._tail)
     probabilities = np.array([[0.2, 0.8], [0.05, 0.95], [0.1, 0.9]])
     assert other.decide(probabilities).tolist() == [0, 1, 1]
     assert subject.decide(probabilities).tolist() == [1, 1, 1]

@@ -55,7 +55,7 @@ def test_replaced_attention_gives_what_the_model_gives(present, rows):
     for modality in present:
         weights = drawn(modality, rows)
         expected = by_torch(tweet, modality, torch.from_numpy(weights)).detach()
-        np.testing.assert_allclose(tail.logits(modality, weights), expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(tail.logits({modality: weights}), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("present", SETS)
@@ -64,10 +64,10 @@ def test_unchanged_attention_gives_the_answer(present):
     tail = tail_of(tweet)
     raw = dict(zip(MODALITIES, tweet.output.representation_mean, strict=True))
     for modality in present:
-        found = tail.logits(modality, tweet.part(raw[modality], modality)[None])
+        found = tail.logits({modality: tweet.part(raw[modality], modality)[None]})
         np.testing.assert_allclose(found, tweet.output.logit, rtol=1e-4, atol=1e-5)
     fusion = tweet.output.modality[:, tweet.batch.present[0]].numpy()
-    np.testing.assert_allclose(tail.fused_logits(fusion), tweet.output.logit, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(tail.logits({None: fusion}), tweet.output.logit, rtol=1e-4, atol=1e-5)
 
 
 def test_replaced_fusion_weights_mix_the_values():
@@ -76,7 +76,15 @@ def test_replaced_fusion_weights_mix_the_values():
     values = tweet.output.values.expand(20, -1, -1)
     fused = (torch.from_numpy(weights).unsqueeze(1) @ values).squeeze(1)
     expected = tweet.model.classify(fused).detach()
-    np.testing.assert_allclose(tail_of(tweet).fused_logits(weights), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(tail_of(tweet).logits({None: weights}), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_several_vectors_at_once_are_each_on_its_own():
+    tweet = tweet_of(SETS[0])
+    weights = {m: drawn(m, 3 + i) for i, m in enumerate(SETS[0])} | {None: np.eye(3, dtype=np.float32)}
+    one_by_one = [tail_of(tweet).logits({m: row[None]}) for m, rows in weights.items() for row in rows]
+    found = tail_of(tweet).logits(weights)
+    np.testing.assert_allclose(found, np.concatenate(one_by_one), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("present", SETS)
@@ -85,10 +93,11 @@ def test_the_way_back_is_autograds(present):
     weights = {m: drawn(m, 4 + i) for i, m in enumerate(present)}
     logits, gradients = tail_of(tweet).logits_with_gradient(weights)
     for modality, rows in weights.items():
+        found, logits = np.split(logits, [len(rows)])
         leaf = torch.from_numpy(rows.copy()).requires_grad_()
         expected = by_torch(tweet, modality, leaf)
         expected.sum().backward()
-        np.testing.assert_allclose(logits[modality], expected.detach(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found, expected.detach(), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(gradients[modality], leaf.grad, rtol=1e-3, atol=1e-4)
 
 
@@ -96,9 +105,9 @@ def test_many_rows_do_not_change_what_few_gave():
     """The positions are projected once there are many rows, and stay projected."""
     tail = tail_of(tweet_of(SETS[0]))
     few = drawn(Modality.IMAGE, 3)
-    before = tail.logits(Modality.IMAGE, few)
-    tail.logits(Modality.IMAGE, drawn(Modality.IMAGE, 100))
-    np.testing.assert_allclose(tail.logits(Modality.IMAGE, few), before, rtol=1e-4, atol=1e-5)
+    before = tail.logits({Modality.IMAGE: few})
+    tail.logits({Modality.IMAGE: drawn(Modality.IMAGE, 100)})
+    np.testing.assert_allclose(tail.logits({Modality.IMAGE: few}), before, rtol=1e-4, atol=1e-5)
 
 
 def test_only_the_corrected_model_has_a_tail():
