@@ -36,7 +36,7 @@ PERCENTILE = 95  # of the random masks' similarities
 ROUNDING = 1e-6  # of cosines of float32 gradients: similarities within it are the same
 SHARE = 10  # the important elements are a tenth
 NOTHING = -1  # the row of what is dropped
-_AT_A_TIME = 2  # variants: some 30 ms of the longest tweet
+_ROOM = 80  # elements in a sequence, of all variants at a time: 15 to 40 ms of the longest tweet, which is one variant
 
 
 def cross_modal(subject: Explainable, options: CrossModalOptions, deadline: Deadline) -> CrossModal:
@@ -169,6 +169,10 @@ class _Probing:
         self._deadline = deadline
         self._label = predict(subject)
         self._masks = Masks(subject, groups, options)
+        in_sequence = sum(
+            len(subject.features(target)) for target in subject.targets if subject.grid(target) is None
+        )
+        self._step = max(1, _ROOM // max(1, in_sequence))  # variants a call
         masked = [self._masks.hide(name) for name in groups]
         if options.masking is Masking.DROP:  # what is dropped has no gradients
             (self._unmasked,) = self._read([self._masks.hide()], tuple(groups))
@@ -276,11 +280,11 @@ class _Probing:
     def _read(self, variants: Sequence[Elements], names: Sequence[Modality]) -> Iterator[_Reading]:
         """Some variants a call of the model: between calls the deadline may come, and gradients take memory."""
         targets = [member for name in names for member in self._groups[name]]
-        for start in range(0, len(variants), _AT_A_TIME):
+        for start in range(0, len(variants), self._step):
             self._deadline.check()
             found = self._subject.gradients(
                 self._masks.tables,
-                variants[start : start + _AT_A_TIME],
+                variants[start : start + self._step],
                 self._label,
                 targets,
                 through_attention=True,

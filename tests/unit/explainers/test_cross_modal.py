@@ -335,12 +335,27 @@ def test_dead_gradients_are_no_similarity():
 
 def test_the_deadline_leaves_out_targets():
     ticks = itertools.count()
-    # Looked at before each call: two of whole masks, three of joint ones, two of the text's; then it has passed.
-    late = Deadline(7.5, clock=lambda: next(ticks))
+    # Looked at before each call: one of whole masks, three of joint ones, one of the text's; then it has passed.
+    late = Deadline(5.5, clock=lambda: next(ticks))
     found = cross_modal(ToyExplainable(), CrossModalOptions(random_masks=2), late)
     assert found.truncated
     assert [probe.target for probe in found.probes] == [Modality.TEXT, Modality.TEXT]
     assert len(found.joint_masks) == 3
+
+
+@pytest.mark.parametrize(("words", "most"), [(80, 1), (41, 1), (35, 2), (15, 4)])
+def test_the_longer_the_text_the_fewer_variants_between_two_looks(words, most):
+    calls = []
+
+    class Counted(ToyExplainable):
+        def gradients(self, tables, variants, *rest, **options):
+            calls.append(len(variants))
+            return super().gradients(tables, variants, *rest, **options)
+
+    cross_modal(
+        Counted({Modality.TEXT: words, Modality.ATTRIBUTE: 5}), CrossModalOptions(random_masks=20), Deadline()
+    )
+    assert max(calls) == most
 
 
 def test_without_time_there_is_nothing():
