@@ -13,7 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from attendant.training.drawings import boards, drinks, meals, pages, phones, posters, sweets
+from attendant.training.drawings import (
+    boards,
+    drinks,
+    fruit,
+    meals,
+    pages,
+    phones,
+    posters,
+    sandwiches,
+    sweets,
+)
 from attendant.training.drawings.canvas import Canvas, canvas
 from attendant.training.shades import name_shades
 
@@ -82,9 +92,9 @@ KINDS: dict[str, Kind] = {
     "long_drink": Kind(drinks.long_drink, "glass drink table juice", FOOD, 0.5),
     "dinner": Kind(meals.dinner, "food plate meal dinner vegetables table", FOOD, 2),
     "pizza": Kind(meals.pizza, "pizza food cheese toppings table", FOOD, 1),
-    "burger": Kind(meals.burger, "food sandwich bun meat fries", FOOD, 0.8),
-    "hot_dog": Kind(meals.hot_dog, "hotdog food hot bun", FOOD, 0.5),
-    "sandwich": Kind(meals.sandwich, "sandwich food bread meal", FOOD, 0.6),
+    "burger": Kind(sandwiches.burger, "food sandwich bun meat fries", FOOD, 0.8),
+    "hot_dog": Kind(sandwiches.hot_dog, "hotdog food hot bun", FOOD, 0.5),
+    "sandwich": Kind(sandwiches.sandwich, "sandwich food bread meal", FOOD, 0.6),
     "soup": Kind(meals.soup, "soup food bowl table meal", FOOD, 0.8),
     "pasta": Kind(meals.pasta, "food pasta plate meal noodles", FOOD, 0.8),
     "salad": Kind(meals.salad, "food salad vegetables bowl tomatoes", FOOD, 0.6),
@@ -92,10 +102,10 @@ KINDS: dict[str, Kind] = {
     "cake": Kind(sweets.cake, "cake dessert food plate", FOOD, 1),
     "donuts": Kind(sweets.donuts, "donuts food dessert donut", FOOD, 0.5),
     "ice_cream": Kind(sweets.ice_cream, "ice cream dessert food", FOOD, 0.5),
-    "fruit": Kind(sweets.fruit, "fruit food apples oranges ripe", FOOD, 0.4),
-    "apples": Kind(sweets.apples, "apples apple fruit food", FOOD, 0.3),
-    "oranges": Kind(sweets.oranges, "oranges orange fruit food", FOOD, 0.3),
-    "bananas": Kind(sweets.bananas, "bananas banana fruit food", FOOD, 0.3),
+    "fruit": Kind(fruit.fruit, "fruit food apples oranges ripe", FOOD, 0.4),
+    "apples": Kind(fruit.apples, "apples apple fruit food", FOOD, 0.3),
+    "oranges": Kind(fruit.oranges, "oranges orange fruit food", FOOD, 0.3),
+    "bananas": Kind(fruit.bananas, "bananas banana fruit food", FOOD, 0.3),
 }
 
 
