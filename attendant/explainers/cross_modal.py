@@ -36,7 +36,7 @@ PERCENTILE = 95  # of the random masks' similarities
 ROUNDING = 1e-6  # of cosines of float32 gradients: similarities within it are the same
 SHARE = 10  # the important elements are a tenth
 NOTHING = -1  # the row of what is dropped
-_ROOM = 80  # elements in a sequence, of all variants at a time: 15 to 40 ms of the longest tweet, which is one variant
+_ROOM = 80  # elements in a sequence, of all variants at a time: 15 to 50 ms; the longest tweet is a call a variant
 
 
 def cross_modal(subject: Explainable, options: CrossModalOptions, deadline: Deadline) -> CrossModal:
