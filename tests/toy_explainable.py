@@ -3,7 +3,7 @@
 Text elements depend on the one before them, so their order counts; attention depends on every target that is present.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -149,6 +149,7 @@ class ToyExplainable(Explainable):
         targets: Sequence[Modality],
         *,
         through_attention: bool,
+        check: Callable[[], None] | None = None,
     ) -> Gradients:
         probabilities, gradients = [], []
         for variant in variants:
@@ -159,6 +160,8 @@ class ToyExplainable(Explainable):
             log_odds = logits[label] - logits[others].logsumexp(0)
             gradients.append(torch.autograd.grad(log_odds, asked))
             probabilities.append(logits.detach().softmax(-1))
+        if check is not None:
+            check()
         return Gradients(
             torch.stack(probabilities).numpy(),
             {

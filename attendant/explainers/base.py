@@ -105,10 +105,12 @@ class Explainable(Protocol):
         targets: Sequence[Modality],
         *,
         through_attention: bool,
+        check: Callable[[], None] | None = None,
     ) -> Gradients:
         """Of ln(p / (1 - p)), p the probability of class `label`, with respect to the elements of `targets`.
 
         Of two classes that is the logit. Without `through_attention`, every attention weight counts as a constant.
+        `check` is called between the steps of what takes long; what it raises ends it.
         """
         ...
 
@@ -145,3 +147,6 @@ class Deadline:
         """Raises Late once it has passed."""
         if self.passed:
             raise Late
+
+
+ENDLESS = Deadline()

@@ -1,11 +1,12 @@
 """All methods: which were asked for, in which order they run, and what to know about what they found."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from attendant.explainers.adversarial import adversarial
-from attendant.explainers.base import Deadline, Explainable
+from attendant.explainers.base import Deadline, Explainable, Late
 from attendant.explainers.boxes import box_alignment, choose_grid
 from attendant.explainers.class_activation import choose_label, class_activation
 from attendant.explainers.cross_modal import cross_modal
@@ -42,7 +43,8 @@ def explain(subject: Explainable, options: ExplainOptions, deadline: Deadline) -
     for method, run in _steps(subject, deadline).items():
         chosen = getattr(options, method)
         if chosen is not None and not deadline.passed:
-            found[method] = run(chosen)
+            with suppress(Late):
+                found[method] = run(chosen)
     explanations = Explanations(**found)
     late = [
         *_cut(explanations),
@@ -67,13 +69,13 @@ def _check(subject: Explainable, options: ExplainOptions) -> None:
 
 
 def _steps(subject: Explainable, deadline: Deadline) -> dict[Method, Callable[[Any], Any]]:
-    """What runs each method with its options, in the order in which they run: what cannot be cut comes first."""
+    """What runs each method with its options, in the order in which they run: what is whole or nothing comes first."""
     return {
         Method.BOX_ALIGNMENT: lambda options: box_alignment(subject, options),
         Method.ERASURE: lambda options: erasure(subject, options),
-        Method.GRADIENT: lambda options: gradient(subject, options),
-        Method.CLASS_ACTIVATION: lambda options: class_activation(subject, options),
-        # From here on the deadline may cut
+        Method.GRADIENT: lambda options: gradient(subject, options, deadline),
+        Method.CLASS_ACTIVATION: lambda options: class_activation(subject, options, deadline),
+        # From here on there is something to tell where the deadline comes before the end
         Method.PERMUTATION: lambda options: permutation(subject, options, deadline),
         Method.LEAVE_ONE_OUT: lambda options: leave_one_out(subject, options, deadline),
         Method.ADVERSARIAL: lambda options: adversarial(subject, options, deadline),

@@ -3,21 +3,25 @@
 import numpy as np
 
 from attendant.errors import invalid
-from attendant.explainers.base import Doubles, Explainable
+from attendant.explainers.base import ENDLESS, Deadline, Doubles, Explainable
 from attendant.explainers.instance import predict, unchanged
 from attendant.methods import ClassActivation, ClassActivationOptions, ElementScores
 
 
-def class_activation(subject: Explainable, options: ClassActivationOptions) -> ClassActivation:
+def class_activation(
+    subject: Explainable, options: ClassActivationOptions, deadline: Deadline = ENDLESS
+) -> ClassActivation:
     """Scores, L a present target, from the class's log-odds; the gradients flow through attention.
 
     The cells of a grid: relu(sum_d w_d e_id), w the gradients' mean over the cells (Selvaraju et al. 2017, equations 1
     and 2), so all 0 where no cell speaks for the class. Other elements: ||gradient * element||_2.
-    INVALID_INPUT for a label that is none of the model's classes.
+    INVALID_INPUT for a label that is none of the model's classes. Raises Late where the deadline comes first.
     """
     label = choose_label(subject, options)
     tables, own = unchanged(subject)
-    found = subject.gradients(tables, [own], label, subject.targets, through_attention=True)
+    found = subject.gradients(
+        tables, [own], label, subject.targets, through_attention=True, check=deadline.check
+    )
     scores = []
     for target, rows in found.elements.items():
         elements, gradients = tables[target].astype(np.float64), rows[0].astype(np.float64)

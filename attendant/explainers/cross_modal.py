@@ -288,6 +288,7 @@ class _Probing:
                 self._label,
                 targets,
                 through_attention=True,
+                check=self._deadline.check,
             )
             for row, probabilities in enumerate(found.probabilities):
                 slopes = {

@@ -153,9 +153,10 @@ class ExplainedTweet:
         targets: Sequence[Modality],
         *,
         through_attention: bool,
+        check: Callable[[], None] | None = None,
     ) -> Gradients:
         logits, by_logit = self._model.replay.gradients(
-            tables, variants, targets, through_attention=through_attention
+            tables, variants, targets, through_attention=through_attention, check=check
         )
         factor = np.float32((1 if label == _POSITIVE else -1) / self._model.temperature)
         return Gradients(

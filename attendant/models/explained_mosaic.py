@@ -108,6 +108,7 @@ class ExplainedMosaic:
         targets: Sequence[Modality],
         *,
         through_attention: bool,
+        check: Callable[[], None] | None = None,  # noqa: ARG002 - a mosaic takes a few milliseconds
     ) -> Gradients:
         places = torch.from_numpy(np.stack([_segments_of(variant) for variant in variants]))  # B x L
         elements = self._shape(tables[_SEGMENT])[places].requires_grad_()

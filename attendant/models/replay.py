@@ -5,7 +5,7 @@ embeddings. Regions have no order, and most variants have most of them: the imag
 of its table. Everything is on the CPU, where an LSTM can be differentiated in eval mode.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -181,16 +181,19 @@ class Replay:
         targets: Sequence[Modality],
         *,
         through_attention: bool,
+        check: Callable[[], None] | None = None,
     ) -> tuple[Doubles, dict[Modality, Floats]]:
         """B logits, and their gradients by the elements of `targets`, each B x L x d.
 
         The variants have the same number of elements in each of `targets`. Without `through_attention` all weights are
-        constants: alpha_m, those of the attribute guidance, those of the fusion.
+        constants: alpha_m, those of the attribute guidance, those of the fusion. `check` is called between the steps.
         """
         words, regions, attributes = self._tables(tables)
         logits: list[Tensor] = []
         gradients: dict[Modality, list[Tensor]] = {target: [] for target in targets}
         for batch in _batches(variants, _DIFFERENTIATED):
+            if check is not None:
+                check()
             leaves = {
                 Modality.TEXT: words[batch.rows.text].requires_grad_(Modality.TEXT in targets),
                 Modality.ATTRIBUTE: attributes[batch.rows.attribute].requires_grad_(
@@ -207,6 +210,8 @@ class Replay:
                 through_attention=through_attention,
             )
             logits.append(answer.detach())
+            if check is not None:
+                check()
             wanted = [target for target in leaves if target in targets]
             inputs = [leaves[target] for target in wanted]
             inputs += image.leaves if isinstance(image, _OwnImage) else ()

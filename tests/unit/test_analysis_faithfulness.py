@@ -44,7 +44,7 @@ class OneElement:
     def answer(self, tables, variants):
         return self._answers(np.array([2.0 if KEY in variant[TEXT] else -1.0 for variant in variants]))
 
-    def gradients(self, tables, variants, label, targets, *, through_attention):
+    def gradients(self, tables, variants, label, targets, *, through_attention, check):
         found = np.zeros((len(variants), LENGTH, LENGTH), np.float32)
         found[:, KEY, KEY] = 1
         return Gradients(self.answer(tables, variants), {TEXT: found})

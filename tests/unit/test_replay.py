@@ -106,6 +106,21 @@ def test_gradients_through_attention_are_the_models(present):
             np.testing.assert_allclose(row, expected, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("count", [1, 15])  # 15 are more than are differentiated at a time
+def test_it_ends_between_its_steps(count):
+    tweet = tweet_of(MODALITIES)
+    looks = []
+
+    def check():
+        looks.append(len(looks))
+        if len(looks) == 2:  # between the way there and the way back
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        REPLAY.gradients(tweet.tables, [tweet.whole] * count, MODALITIES, through_attention=True, check=check)
+    assert len(looks) == 2
+
+
 def with_constant_weights(tweet, words, regions, attributes) -> torch.Tensor:
     """The logit with every attention weight as it was in the answer."""
     output, present = tweet.output, tweet.batch.present

@@ -107,7 +107,7 @@ def test_after_the_deadline_nothing_runs():
     assert all(f"{method} (left out)" in warning.message for method in Method)
 
 
-def test_what_cannot_be_cut_runs_first():
+def test_what_is_whole_or_nothing_runs_first():
     # `answer` is first used by leave-one-out, after which only the two most expensive are left.
     found = Slow("answer").explain(EVERYTHING, 1)
     assert names(found.explanations) == set(Method) - {Method.CROSS_MODAL, Method.ADVERSARIAL}
@@ -116,9 +116,11 @@ def test_what_cannot_be_cut_runs_first():
         "the deadline came before the end of: "
         "leave_one_out (cut short), adversarial (left out), cross_modal (left out)"
     )
-    # `gradients` by gradient importance.
+    # `gradients` by gradient importance, which has no half.
     found = Slow("gradients").explain(EVERYTHING, 1)
-    assert names(found.explanations) == {"box_alignment", "erasure", "gradient"}
+    assert names(found.explanations) == {"box_alignment", "erasure"}
+    (warning,) = found.warnings
+    assert "gradient (left out), class_activation (left out)" in warning.message
 
 
 @pytest.mark.parametrize(

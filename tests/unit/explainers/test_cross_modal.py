@@ -242,10 +242,10 @@ class Counting(ToyExplainable):
         super().__init__(*arguments)
         self.calls = []
 
-    def gradients(self, tables, variants, label, targets, *, through_attention):
+    def gradients(self, tables, variants, label, targets, *, through_attention, check):
         assert through_attention
         self.calls.append((len(variants), *targets))
-        return super().gradients(tables, variants, label, targets, through_attention=through_attention)
+        return super().gradients(tables, variants, label, targets, through_attention=True, check=check)
 
 
 def test_few_variants_are_read():
@@ -335,8 +335,8 @@ def test_dead_gradients_are_no_similarity():
 
 def test_the_deadline_leaves_out_targets():
     ticks = itertools.count()
-    # Looked at before each call: one of whole masks, three of joint ones, one of the text's; then it has passed.
-    late = Deadline(5.5, clock=lambda: next(ticks))
+    # Looked at before and in each call: one of whole masks, three of joint ones, one of the text's; then it has passed.
+    late = Deadline(10.5, clock=lambda: next(ticks))
     found = cross_modal(ToyExplainable(), CrossModalOptions(random_masks=2), late)
     assert found.truncated
     assert [probe.target for probe in found.probes] == [Modality.TEXT, Modality.TEXT]
