@@ -1,118 +1,159 @@
-"""What watching costs: explanations of two services side by side, of which one tells a monitor what it sees.
+"""What watching costs: explanations by two gateways side by side, of which one tells a monitor what it sees.
 
     .venv/bin/python -m benchmarks.watching          (make bench-watching)
 
-Both are whole stacks on this machine. The one that watches has its monitor and the impacts that are measured unasked on
-the same cores. Blocks of requests to each take turns, in an order shuffled anew each round; ratios are taken
-within a round, so that the machine's noise cancels. Nothing comes from a cache.
+Two sides do the same at the same time, on a core each (`benchmarks.watched_side`), but for watching: one side's
+explanations are watched, the other's are not, and in each phase they change places. Every second they change cores. So
+whatever the machine does to both or to one core cancels, and what one side does better. Each has all that belongs to
+it: the load, a gateway, workers, a Valkey, a monitor. What watching puts off is paid, too: the first seconds of a
+phase, in which a side still does what the one before left behind, do not count. Nothing comes from a cache. Cores are
+never idle, so throughput is what comes of a second of processor time; what else runs on the machine is not in that.
+
+A service on two cores has one monitor, and each side is half of it: what watching does at intervals, and not for each
+explanation, it does half as often here. `--cores 1` measures the service on one core.
 """
 
-import asyncio
+import json
+import math
+import os
 import random
 import statistics
 import sys
-import tempfile
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Annotated
 
-import grpc
 import typer
-from matplotlib.cbook import get_sample_data
 from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
+from rich.progress import track
 
-from attendant.channels import OPTIONS
-from attendant.statistics.intervals import student
-from attendant.types import Tweet
-from attendant.wire.requests import CacheMode, encode_explain_request
-from benchmarks.serving import TEXT, Call, Measured, run_block
-from services.stack.trial import running_stack
+from attendant.statistics.intervals import Estimate, student
+from benchmarks.watched_side import Phase
+from services.stack.proc import family
+from services.stack.trial import ROOT
 
-ARCHIVES = Path("build/archives").resolve()
-CONCURRENCY = 32
-REQUESTS = {"text alone": 256, "tweet with an image": 64}  # a block: less than a second
+KINDS = ("text", "text and photograph")
+SETTLE = 3.0  # seconds of a phase that do not count
+COUNTED = (4.0, 8.0)  # that do: drawn anew each time, since what watching does comes at intervals of its own
+SWAP = 1.0  # seconds on a core
 MOST = 0.02  # of the throughput, that watching may cost
-PLAIN, WATCHED = "unwatched", "watched"
 
 
-def explain(channel: grpc.aio.Channel, request: bytes) -> Call:
-    ask = channel.unary_unary("/attendant.v1.AttendantService/Explain")
+class Side:
+    """A process, and all that it has started."""
 
-    async def call() -> None:
-        assert await ask(request, timeout=60)
+    def __init__(self, process: "Popen[str]") -> None:
+        self._process = process
+        self._pids: tuple[int, ...] = ()
 
-    return call
+    def read(self) -> str:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("one side has ended")
+        return line
+
+    def move(self, core: int) -> None:
+        """With every thread of every process."""
+        self._pids = self._pids or (self._process.pid, *(one.pid for one in family(self._process.pid)))
+        for pid in self._pids:
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                with suppress(ProcessLookupError):  # it has ended meanwhile
+                    os.sched_setaffinity(int(thread.name), {core})
+
+    def begin(self, kind: str, phases: Sequence[Phase]) -> None:
+        assert self._process.stdin
+        plain = [[phase.watched, phase.begin, phase.end] for phase in phases]
+        self._process.stdin.write(json.dumps([kind, plain]) + "\n")
+        self._process.stdin.flush()
 
 
-async def compare(
-    targets: dict[str, Call], rounds: int, requests: int, progress: Progress, kind: str
-) -> dict[str, Measured]:
-    """One round before is not counted."""
-    order = random.Random(0)
-    task = progress.add_task(kind, total=(rounds + 1) * len(targets))
-    results = {name: Measured() for name in targets}
-    for number in range(rounds + 1):
-        for name in order.sample(list(targets), len(targets)):
-            await run_block(targets[name], requests, CONCURRENCY, results[name] if number else Measured())
-            progress.advance(task)
-    return results
+@contextmanager
+def running_side(core: int, share: float, periods: float) -> Iterator[Side]:
+    told = (str(core), str(share), str(periods))
+    command = (sys.executable, "-m", "benchmarks.watched_side", "side", *told)
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True, cwd=ROOT) as process:
+        yield Side(process)
 
 
-def show(console: Console, kind: str, results: dict[str, Measured]) -> float:
-    """The share of the throughput that watching costs: its median over the rounds."""
-    table = Table(title=f"{kind}, concurrency {CONCURRENCY}", title_justify="left")
-    for column in ("", "p50 ms", "p99 ms", "explanations/s"):
-        table.add_column(column, justify="right" if column else "left")
-    for name, measured in results.items():
-        table.add_row(
-            name,
-            f"{measured.quantile(0.5) * 1e3:.2f}",
-            f"{measured.quantile(0.99) * 1e3:.2f}",
-            f"{statistics.median(measured.throughput):.0f}",
-        )
-    console.print(table)
-    pairs = zip(results[WATCHED].throughput, results[PLAIN].throughput, strict=True)
-    costs = [1 - watched / plain for watched, plain in pairs]
-    mean = student(statistics.mean(costs), statistics.stdev(costs) / len(costs) ** 0.5, len(costs) - 1)
-    cost = statistics.median(costs)
+def draw_phases(rounds: int, begin: float, generator: random.Random) -> list[Phase]:
+    """Of one side: two a round, in either order; the other side does the contrary."""
+    phases = []
+    for _ in range(rounds):
+        first = generator.random() < 0.5
+        for watched in (first, not first):
+            end = begin + SETTLE + generator.uniform(*COUNTED)
+            phases.append(Phase(watched, begin + SETTLE, end))
+            begin = end
+    return phases
+
+
+def run(
+    sides: Sequence[Side], cores: Sequence[int], kind: str, rounds: int
+) -> tuple[list[Phase], list[list[float]]]:
+    """The first side's phases, and the answers that each side gave in them for each second of processor time."""
+    phases = draw_phases(rounds, time.monotonic() + 1, random.Random(0))
+    contrary = [Phase(not phase.watched, phase.begin, phase.end) for phase in phases]
+    for side, own in zip(sides, (phases, contrary), strict=True):
+        side.begin(kind, own)
+    swaps = int((phases[-1].end - time.monotonic()) / SWAP)
+    for number in track(range(swaps), kind, transient=True):
+        for side, core in zip(sides, cores if number % 2 else cores[::-1], strict=True):
+            side.move(core)
+        time.sleep(SWAP)
+    return phases, [json.loads(side.read()) for side in sides]
+
+
+def estimate(phases: Sequence[Phase], rates: Sequence[Sequence[float]]) -> Estimate:
+    """The share of the throughput that watching costs: the mean of the rounds.
+
+    In each of its two phases one side is watched, and in the other one the other: what sets the sides apart cancels.
+    """
+    gains = [
+        math.log(first / second) if phase.watched else math.log(second / first)
+        for phase, first, second in zip(phases, *rates, strict=True)
+    ]
+    rounds = [(one + other) / 2 for one, other in zip(gains[::2], gains[1::2], strict=True)]
+    error = statistics.stdev(rounds) / len(rounds) ** 0.5
+    mean = student(statistics.mean(rounds), error, len(rounds) - 1)
+    return Estimate(*(1 - math.exp(log) for log in (mean.value, mean.high, mean.low)))
+
+
+def show(console: Console, kind: str, phases: Sequence[Phase], rates: Sequence[Sequence[float]]) -> bool:
+    """Whether watching costs no more than it may."""
+    cost = estimate(phases, rates)
+    by_watched: dict[bool, list[float]] = {False: [], True: []}
+    for phase, first, second in zip(phases, *rates, strict=True):
+        by_watched[phase.watched].append(first)
+        by_watched[not phase.watched].append(second)
+    unwatched, watched = (statistics.mean(by_watched[key]) for key in (False, True))
     console.print(
-        f"{kind}: watching costs {cost:.1%} of the throughput (mean's 95 % interval {mean.low:.1%} to "
-        f"{mean.high:.1%}; at most {MOST:.0%} is wanted)\n"
+        f"{kind}: {unwatched:.1f} explanations a processor second unwatched, {watched:.1f} watched; watching costs "
+        f"{cost.value:.1%} (95 % interval {cost.low:.1%} to {cost.high:.1%}, {len(phases) // 2} rounds; at most "
+        f"{MOST:.0%} is wanted)"
     )
-    return cost
-
-
-async def bench(console: Console, tweets: Mapping[str, Tweet], rounds: int, share: float) -> bool:
-    within = []
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        channels = {}
-        for name, watch in ((PLAIN, "false"), (WATCHED, "true")):
-            variables = {"ATTENDANT_WATCH": watch, "ATTENDANT_IMPACT_SHARE": str(share)}
-            running = stack.enter_context(running_stack("embedded", ARCHIVES, folder / name, **variables))
-            channels[name] = await stack.enter_async_context(
-                grpc.aio.insecure_channel(running.address, OPTIONS)
-            )
-        for kind, tweet in tweets.items():
-            request = encode_explain_request("sarcasm", tweet, cache_mode=CacheMode.BYPASS)
-            with Progress(console=console, transient=True) as progress:
-                targets = {name: explain(channel, request) for name, channel in channels.items()}
-                results = await compare(targets, rounds, REQUESTS[kind], progress, kind)
-            within.append(show(console, kind, results) <= MOST)
-    return all(within)
+    return cost.value <= MOST
 
 
 def main(
-    rounds: Annotated[int, typer.Option(min=2, help="Rounds that are counted.")] = 150,
+    rounds: Annotated[int, typer.Option(min=2, help="Rounds of each kind, 18 s on average.")] = 9,
     impact_share: Annotated[float, typer.Option(help="As ATTENDANT_IMPACT_SHARE.", min=0, max=1)] = 0.05,
+    cores: Annotated[int, typer.Option(help="Of the service that is measured.", min=1, max=2)] = 2,
 ) -> None:
     """Compare the throughput of explanations that are watched with that of others; exits 1 where it costs too much."""
-    photograph = Path(get_sample_data("grace_hopper.jpg", asfileobj=False)).read_bytes()
-    tweets = {"text alone": Tweet(TEXT), "tweet with an image": Tweet(TEXT, photograph)}
-    if not asyncio.run(bench(Console(width=110), tweets, rounds, impact_share)):
+    console = Console(width=110)
+    here = sorted(os.sched_getaffinity(0))[:2]
+    if len(here) < 2:
+        sys.exit("two cores are needed")
+    with ExitStack() as stack:
+        sides = [stack.enter_context(running_side(core, impact_share, cores)) for core in here]
+        idle = [float(side.read()) for side in sides]
+        console.print(f"a monitor with nothing to read takes {statistics.mean(idle):.1%} of a core")
+        within = [show(console, kind, *run(sides, here, kind, rounds)) for kind in KINDS]
+    if not all(within):
         sys.exit(1)
 
 

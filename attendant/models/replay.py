@@ -218,6 +218,8 @@ class Replay:
             found = torch.autograd.grad(answer.sum(), inputs, allow_unused=True, materialize_grads=True)
             for target, gradient in zip(wanted, found, strict=False):  # the image's two come last
                 gradients[target].append(gradient)
+            if check is not None:
+                check()
             if isinstance(image, _OwnImage):
                 by_raw, by_elements = found[-2:]
                 gradients[Modality.IMAGE].append(image.gradient(by_raw, by_elements, self._model.image))

@@ -253,25 +253,45 @@ def _kept(modalities: tuple[Modality, ...]) -> NDArray[np.bool_]:
 
 def _vectors(attention: Attention, modalities: tuple[Modality, ...]) -> list[NDArray[np.float32]]:
     """The weights in the order of `_pairs`; the fusion weights without absent modalities."""
-    if modalities_of(attention) != modalities:
-        raise ValueError(f"explanations of {name_of(modalities_of(attention))} and {name_of(modalities)}")
+    layout = tuple((vector.kind, vector.target, vector.source) for vector in attention.vectors)
+    places, fusion = _find(layout, modalities)
+    vectors = [attention.vectors[place].weights for place in places]
+    if fusion is not None:
+        vectors.append(attention.vectors[fusion].weights[_fused(modalities)])
+    return vectors
+
+
+@cache
+def _find(
+    layout: tuple[tuple[AttentionKind, Modality | None, Modality | None], ...],
+    modalities: tuple[Modality, ...],
+) -> tuple[tuple[int, ...], int | None]:
+    """Where the vectors of `_pairs` are, and where the fusion weights, if they can vary."""
+    targets = {target for _, target, _ in layout}
+    present = tuple(modality for modality in (*MODALITIES, *MOSAIC) if modality in targets)
+    if present != modalities:
+        raise ValueError(f"explanations of {name_of(present)} and {name_of(modalities)}")
     if modalities == MOSAIC:
-        return [vector.weights for vector in attention.vectors if vector.kind is AttentionKind.FOCUS]
-    found = {(vector.kind, vector.target, vector.source): vector.weights for vector in attention.vectors}
+        return tuple(i for i, (kind, _, _) in enumerate(layout) if kind is AttentionKind.FOCUS), None
+    found = {what: place for place, what in enumerate(layout)}
     try:
-        vectors = [
+        places = tuple(
             found[AttentionKind.REPRESENTATION_MEAN, target, None]
             if source == MEAN
             else found[AttentionKind.REPRESENTATION, target, Modality(source)]
             for target in modalities
             for source in (*modalities, MEAN)
-        ]
+        )
         fusion = found[AttentionKind.MODALITY, None, None]
     except KeyError as error:
         raise ValueError(f"an explanation of {name_of(modalities)} lacks the vector {error}") from None
-    if len(modalities) > 1:
-        vectors.append(fusion[[MODALITIES.index(modality) for modality in modalities]])
-    return vectors
+    return places, fusion if len(modalities) > 1 else None
+
+
+@cache
+def _fused(modalities: tuple[Modality, ...]) -> NDArray[np.intp]:
+    """Where the weights of these modalities are in the fusion weights."""
+    return np.array([MODALITIES.index(modality) for modality in modalities])
 
 
 def _measure(modalities: tuple[Modality, ...], weights: Floats, lengths: NDArray[np.int64]) -> list[Floats]:
@@ -281,11 +301,14 @@ def _measure(modalities: tuple[Modality, ...], weights: Floats, lengths: NDArray
     count = len(modalities)
     pairs = count * (count + 1)
     by_target = weights[:, :pairs].reshape(len(weights), count, count + 1, -1)
-    measured = list(measure_shape(weights, lengths))
+    nats = entropy(weights)
+    measured = list(measure_shape(weights, lengths, nats))
     if Modality.IMAGE in modalities:
         measured += _place(by_target[:, modalities.index(Modality.IMAGE), :, :REGIONS])
     if count > 1:
-        measured.append(_disagreement(by_target[:, :, :-1]))
+        measured.append(
+            _disagreement(by_target[:, :, :-1], nats[:, :pairs].reshape(by_target.shape[:-1])[..., :-1])
+        )
     measured.append(lengths[:, : pairs : count + 1].astype(np.float64))
     if count > 1:
         measured.append(log_ratios(weights[:, -1, :count]))
@@ -312,9 +335,9 @@ def _place(weights: Floats) -> tuple[Floats, Floats, Floats]:
     return rows @ middles / total, columns @ middles / total, 1 - inside / total
 
 
-def _disagreement(sources: Floats) -> Floats:
-    """`divergences.jensen_shannon` of k sources in ... x k x L."""
-    nats = entropy(sources.mean(axis=-2)) - entropy(sources).mean(axis=-1)
+def _disagreement(sources: Floats, each: Floats) -> Floats:
+    """`divergences.jensen_shannon` of k sources in ... x k x L, whose entropies are ... x k."""
+    nats = entropy(sources.mean(axis=-2)) - each.mean(axis=-1)
     clipped: Floats = np.clip(nats, 0.0, np.log(sources.shape[-2]))
     return clipped
 

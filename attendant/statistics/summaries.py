@@ -61,13 +61,16 @@ def summarise_each(attentions: Sequence[Attention]) -> list[list[AttentionSummar
     return summaries
 
 
-def measure_shape(weights: Floats, lengths: NDArray[np.int64]) -> tuple[Floats, ...]:
+def measure_shape(
+    weights: Floats, lengths: NDArray[np.int64], entropies: Floats | None = None
+) -> tuple[Floats, ...]:
     """Of the vectors in the last axis, which may be filled up with zeros behind `lengths` weights, each a number.
 
     Entropy ratio (NaN for one element, which has no shape), effective support, maximum, top-5 mass, NNZ, Dist.
     """
     logs = np.log(lengths)
-    nats = np.minimum(np.maximum(entropy(weights), 0.0), logs)  # rounding may leave the range
+    found = entropy(weights) if entropies is None else entropies
+    nats = np.minimum(np.maximum(found, 0.0), logs)  # rounding may leave the range
     top = np.partition(weights, -TOP, axis=-1)[..., -TOP:] if weights.shape[-1] > TOP else weights
     # The nearest corner is that of the largest weight: ||alpha||^2 - 2 alpha_i + 1.
     from_corner = weights - (np.arange(weights.shape[-1]) == weights.argmax(axis=-1)[..., None])

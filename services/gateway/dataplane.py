@@ -111,8 +111,9 @@ class DataPlane:
         found = self.explanations.recall(repeat.key)
         if found is not None:
             return found
+        finding = self.explanations.find(repeat.key, compute, flight)  # Redis is asked from here on
         async with self._until(deadline):
-            return await self.explanations.find(repeat.key, compute, flight)
+            return await finding
 
     async def _ask(self, question: Question, deadline: float | None, *, bulk: bool = False) -> Answer:
         """The backend's answer, once its kind of work has a slot; work whose deadline has passed is not begun.

@@ -1,13 +1,14 @@
 """Where an explanation comes from: this process's memory, all gateways' Redis, whoever computes it now, or a worker."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from attendant.types import CacheStatus, Timing
 from services.gateway.cache import LruCache
 from services.gateway.flights import Flights
 from services.gateway.metrics import Metrics
-from services.gateway.redis_cache import Entry, RedisCache
+from services.gateway.redis_cache import Entry, RedisCache, Reply
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Answer:
 
 Compute = Callable[[], Awaitable[Answer]]
 Found = tuple[Answer, CacheStatus]
+_NO_TIME = Timing()  # what was found took no worker's
 
 
 class Explanations:
@@ -34,6 +36,7 @@ class Explanations:
         self._far = far
         self._metrics = metrics
         self._memory_hits = metrics.cache_hits.labels("memory")
+        self._redis_hits = metrics.cache_hits.labels("redis")
         self._flights: Flights[Found] = Flights()
         metrics.watch_cache(lambda: near.size)
 
@@ -43,22 +46,29 @@ class Explanations:
         if response is None:
             return None
         self._memory_hits.inc()
-        return Answer(response, Timing()), CacheStatus.HIT
+        return Answer(response, _NO_TIME), CacheStatus.HIT
 
-    async def find(self, key: str, compute: Compute, flight: str) -> Found:
+    def find(self, key: str, compute: Compute, flight: str) -> Coroutine[Any, Any, Found]:
         """The answer under `key`, which `recall` has not: one that others keep, or `compute`'s.
 
         `compute` is called at most once for all who ask meanwhile. `flight` names the way it is computed: who would be
         served on another way does not wait for this one. Raises what `compute` raises.
+
+        Redis is asked before the result is waited for: what is set up meanwhile costs no time.
         """
+        name = f"{key}/{flight}"
+        asked = None if self._far is None or name in self._flights else self._far.ask(key)
 
         async def lead() -> Found:
-            return await self._find_far(key, compute, flight)
+            return await self._find_far(key, compute, flight, asked)
 
-        found, shared = await self._flights.join(f"{key}/{flight}", lead, _is_whole)
+        return self._share(name, lead)
+
+    async def _share(self, name: str, lead: Callable[[], Awaitable[Found]]) -> Found:
+        found, shared = await self._flights.join(name, lead, _is_whole)
         if shared:
             self._metrics.cache_hits.labels("flight").inc()
-            return Answer(found[0].response, Timing()), CacheStatus.HIT
+            return Answer(found[0].response, _NO_TIME), CacheStatus.HIT
         return found
 
     async def refresh(self, key: str, compute: Compute, flight: str) -> Found:
@@ -70,7 +80,7 @@ class Explanations:
             return answer, CacheStatus.REFRESHED
 
         found, shared = await self._flights.join(f"{key}/{flight}/refresh", lead, _is_whole)
-        return (Answer(found[0].response, Timing()), found[1]) if shared else found
+        return (Answer(found[0].response, _NO_TIME), found[1]) if shared else found
 
     def _keep(self, key: str, answer: Answer) -> None:
         if answer.whole:
@@ -82,16 +92,16 @@ class Explanations:
         if self._far is not None:
             await self._far.close()
 
-    async def _find_far(self, key: str, compute: Compute, flight: str) -> Found:
+    async def _find_far(self, key: str, compute: Compute, flight: str, asked: Reply | None) -> Found:
         if self._far is None:
             answer = await compute()
             self._keep(key, answer)
             return answer, CacheStatus.MISS
-        claimed = await self._far.claim(key, flight)
+        claimed = await self._far.claim(key, flight, asked)
         if isinstance(claimed, Entry):
-            self._metrics.cache_hits.labels("redis").inc()
+            self._redis_hits.inc()
             self._near.set(key, claimed.response, claimed.age)
-            return Answer(claimed.response, Timing()), CacheStatus.HIT
+            return Answer(claimed.response, _NO_TIME), CacheStatus.HIT
         async with claimed as lease:
             answer = await compute()
             if answer.whole:

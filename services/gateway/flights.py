@@ -16,6 +16,10 @@ class Flights(Generic[T]):
     def __init__(self) -> None:
         self._flights: dict[str, asyncio.Future[T | AttendantError | None]] = {}
 
+    def __contains__(self, key: str) -> bool:
+        """Whether somebody leads now."""
+        return key in self._flights
+
     async def join(
         self, key: str, lead: Callable[[], Awaitable[T]], is_shareable: Callable[[T], bool]
     ) -> tuple[T, bool]:

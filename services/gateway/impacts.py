@@ -1,4 +1,7 @@
-"""Permutation impact of a share of the explanations, though nobody asked for it, so that its course is known."""
+"""Permutation impact of a share of the explanations, though nobody asked for it, so that its course is known.
+
+What that may cost is bounded, however many explanations there are to choose from and however long one takes.
+"""
 
 import asyncio
 import random
@@ -18,7 +21,8 @@ from services.gateway.metrics import Metrics
 from services.gateway.validation import Question
 
 AT_ONCE = 4  # of one gateway; each keeps its request in memory
-INTERVAL = 2.0  # seconds between two: with more explanations to choose from no more are measured
+BUDGET = 0.005  # of a worker's time
+SHORTEST, LONGEST = 2.0, 60.0  # seconds between two, where one takes 10 ms or less, and 300 ms or more
 SECONDS = 30.0  # for one
 OPTIONS = ExplainOptions(permutation=PermutationOptions())  # those of the references
 
@@ -42,6 +46,7 @@ class Impacts:
         self._draw = draw
         self._clock = clock
         self._next = clock()
+        self._pause = SHORTEST
         self._measuring = 0
 
     def choose(self, question: Question) -> bool:
@@ -54,7 +59,7 @@ class Impacts:
         if soon or not self._admission.has_room(question.model, Work.SLOW):
             self._outcomes.labels("skipped").inc()
             return False
-        self._next = self._clock() + INTERVAL
+        self._next = self._clock() + self._pause
         return True
 
     async def measure(self, question: Question) -> Reply | None:
@@ -66,6 +71,7 @@ class Impacts:
                 archive = archive_name(question.model.archive, Lane.SLOW)
                 async with asyncio.timeout(SECONDS):
                     reply = await self._backend.call(archive, _row(question), SECONDS)
+            self._pay(reply)
             if reply.samples:
                 outcome = "measured"
                 return reply
@@ -75,6 +81,11 @@ class Impacts:
             self._measuring -= 1
             self._outcomes.labels(outcome).inc()
         return None
+
+    def _pay(self, reply: Reply) -> None:
+        """The next pause is as long as the budget needs for what the worker has just spent."""
+        spent = reply.inference_seconds + reply.explanation_seconds
+        self._pause = min(max(spent / BUDGET, SHORTEST), LONGEST)
 
 
 def _row(question: Question) -> Row:

@@ -11,7 +11,7 @@ import struct
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -22,6 +22,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from services.gateway.breaker import Breaker, describe
 from services.gateway.metrics import Metrics
+from services.gateway.redis_reads import Reads
 from services.redis_connection import Client, disconnect
 
 log = structlog.get_logger()
@@ -41,6 +42,7 @@ _RENEW = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('pexpire',
 _RELEASE = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', KEYS[1])"
 
 T = TypeVar("T")
+Reply = asyncio.Future[Any]
 
 
 @dataclass(frozen=True)
@@ -62,17 +64,24 @@ class RedisCache:
         self._ttl = ttl
         self._seconds = seconds
         self._metrics = metrics
+        self._timed = cache(metrics.cache_seconds.labels)
         self._breaker = Breaker("Redis", self._probe)
+        self._reads = Reads(client, seconds)
         self._writes: set[asyncio.Task[None]] = set()
         metrics.watch_breaker(lambda: self._breaker.is_open)
 
-    async def claim(self, key: str, flight: str) -> "Entry | Lease":
+    def ask(self, key: str) -> Reply | None:
+        """Send what `claim` asks first, so that the reply is on its way sooner; None where that cannot be done now."""
+        return None if self._breaker.is_open else self._reads.ask(_entry_key(key))
+
+    async def claim(self, key: str, flight: str, asked: Reply | None = None) -> "Entry | Lease":
         """The entry, once it is there, or the right to compute it, which one gateway has at a time.
 
-        `flight` names what is computed: different work for the same entry does not wait for each other.
+        `flight` names what is computed: different work for the same entry does not wait for each other. `asked` is
+        what `ask` brought.
         """
         started = time.monotonic()
-        entry = await self._get(key)
+        entry = await self._get(key, asked)
         seconds = max(0.0, self._seconds - (time.monotonic() - started))
         pause = LOOK_SECONDS[0]
         while entry is None:
@@ -121,10 +130,11 @@ class RedisCache:
             write.cancel()
         await asyncio.gather(*self._writes, return_exceptions=True)
         await self._breaker.close()
+        await self._reads.close()
         await disconnect(self._client)
 
-    async def _get(self, key: str) -> Entry | None:
-        value = await self._run("get", lambda: self._client.get(_entry_key(key)))
+    async def _get(self, key: str, asked: Reply | None) -> Entry | None:
+        value = await self._try("get", lambda: self._reads.get(_entry_key(key)) if asked is None else asked)
         return self._read(key, value)
 
     def _read(self, key: str, value: Any) -> Entry | None:
@@ -133,7 +143,7 @@ class RedisCache:
             return None
         if not isinstance(value, bytes):
             self._metrics.cache_errors.labels("corrupt").inc()
-            self._breaker.trip(TypeError(f"it answered a GET by {type(value).__name__}"))
+            self._trip(TypeError(f"it answered a GET by {type(value).__name__}"))
             return None
         entry = unpack(key, value, time.time())
         if entry is None:
@@ -177,23 +187,37 @@ class RedisCache:
         self, operation: str, command: Callable[[], Awaitable[T]], seconds: float | None = None
     ) -> T | None:
         """None where there is no answer in time, and while none is to be expected."""
+
+        async def within() -> T:
+            async with asyncio.timeout(self._seconds if seconds is None else seconds):
+                return await command()
+
+        return await self._try(operation, within)
+
+    async def _try(self, operation: str, command: Callable[[], Awaitable[T]]) -> T | None:
+        """The same for a command that sees to its time itself."""
         if self._breaker.is_open:
             return None
+        started = time.monotonic()
         try:
-            with self._metrics.cache_seconds.labels(operation).time():
-                async with asyncio.timeout(self._seconds if seconds is None else seconds):
-                    return await command()
+            return await command()
         except _NO_ANSWER as error:
             self._metrics.cache_errors.labels("unavailable").inc()
             if not isinstance(error, MaxConnectionsError):
-                self._breaker.trip(error)
+                self._trip(error)
         except RedisError as error:  # it answers, and refuses: it is full, or a replica
             self._metrics.cache_errors.labels("refused").inc()
             log.debug("Redis refused", operation=operation, error=describe(error))
         except Exception as error:  # noqa: BLE001 - some of redis-py's errors have no base of its own
             self._metrics.cache_errors.labels("unavailable").inc()
-            self._breaker.trip(error)
+            self._trip(error)
+        finally:
+            self._timed(operation).observe(time.monotonic() - started)
         return None
+
+    def _trip(self, error: Exception) -> None:
+        self._breaker.trip(error)
+        self._reads.drop()
 
     async def _probe(self) -> None:
         async with asyncio.timeout(self._seconds):

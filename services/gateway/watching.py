@@ -23,7 +23,7 @@ from services.gateway.validation import Question
 
 log = structlog.get_logger()
 
-INTERVAL = 0.25  # seconds between two rounds
+INTERVAL = 1.0  # seconds between two rounds; one costs the monitor and Redis as much, however little there is
 WAITING = 8192  # explanations between two rounds; some kB each
 CLOSE_SECONDS = 5.0  # a slow Redis must not hold up the end
 ROWS = 64  # explanations that travel together: a millisecond's work, in which no request is answered

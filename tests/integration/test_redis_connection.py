@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from fake_worker import until
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 from valkey_server import Valkey, running_valkey
 
+from services.gateway.redis_reads import Reads
 from services.redis_connection import connect, disconnect
 
 TLS = Path(__file__).parents[1] / "data" / "tls"
@@ -30,7 +32,22 @@ async def works(url) -> bool:
         pipeline.set("{a}b", b"x", px=1000)
         pipeline.get("{a}b")
         await pipeline.execute()
-        return bool(await client.get("{a}b") == b"x" and await client.eval("return 1", 1, "{a}b") == 1)
+        assert await client.get("{a}b") == b"x"
+        async with reading(client) as reads:
+            assert await reads.get("{a}b") == b"x"
+        return bool(await client.eval("return 1", 1, "{a}b") == 1)
+
+
+@asynccontextmanager
+async def reading(client):
+    """Over a connection of its own, unless it is a cluster."""
+    reads = Reads(client, 5.0)
+    try:
+        await reads.get("{a}b")
+        await until(lambda: (reads._line is None) == isinstance(client, RedisCluster))
+        yield reads
+    finally:
+        await reads.close()
 
 
 async def test_by_itself_with_a_password_and_a_database(tmp_path):
@@ -63,11 +80,14 @@ async def test_through_sentinel_and_after_its_failover(tmp_path):
             async with opened(f"redis://127.0.0.1:{sentinel.port}") as asked:
                 await until(lambda: works(url))
                 await until(lambda: _knows_a_replica(asked))
-            async with opened(url) as client:
+            async with opened(url) as client, reading(client) as reads:
                 await client.set("before", b"x")
                 await until(lambda: _reads(other, "before"))
                 one.kill()
                 await until(lambda: _writes(client, "after"))
+                assert await reads.get("after") == b"x"
+                await until(lambda: reads._line is not None)
+                assert await reads.get("after") == b"x"
             async with opened(f"redis://127.0.0.1:{other.port}") as promoted:
                 assert await promoted.get("after") == b"x"
             one.start()

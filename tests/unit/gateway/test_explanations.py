@@ -2,20 +2,27 @@
 
 import asyncio
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import grpc
 import pytest
 from fake_worker import until
+from meddling_proxy import behind_a_proxy
+from prometheus_client import CollectorRegistry
 from sample_models import MODELS
 from valkey_server import running_valkey
 
 from attendant.methods import ExplainOptions, PermutationOptions
-from attendant.types import CacheStatus, Tweet
+from attendant.types import CacheStatus, Timing, Tweet
 from attendant.wire.envelope import Operation, Reply, Row
 from attendant.wire.requests import CacheMode, encode_explain_request
 from attendant.wire.responses import decode_explain_response
+from services.gateway.cache import LruCache
+from services.gateway.explanations import Answer, Explanations
+from services.gateway.metrics import Metrics
+from services.gateway.redis_cache import RedisCache
+from services.redis_connection import connect
 
 TWEET = Tweet("what a day", attributes=("sky",))
 EXPLAIN = encode_explain_request("sarcasm", TWEET, request_id="mine")
@@ -47,6 +54,31 @@ async def wait_for_entry(gateway, count=1):
 
 async def _written(gateway):
     return await gateway.metric("attendant_cache_written_bytes_total") > 0
+
+
+async def test_sixteen_at_once_ask_the_server_once(server):
+    metrics = Metrics(CollectorRegistry())
+    far = RedisCache(connect(server.url, 5.0), ttl=100.0, seconds=5.0, metrics=metrics)
+    explanations = Explanations(LruCache(0, 100.0, time.monotonic), far, metrics)
+    client = connect(server.url, 5.0)
+
+    async def compute() -> Answer:
+        return Answer(b"response", Timing())
+
+    async def find():
+        return await explanations.find("key", compute, "single")
+
+    async def is_kept() -> bool:
+        return (await find())[1] is CacheStatus.HIT
+
+    await until(is_kept)
+    await until(lambda: far.ask("key") is not None)
+    await client.config_resetstat()
+    found = await asyncio.gather(*(find() for _ in range(16)))
+    assert {(answer.response, status) for answer, status in found} == {(b"response", CacheStatus.HIT)}
+    assert (await client.info("commandstats"))["cmdstat_get"]["calls"] == 1
+    await explanations.close()
+    await client.aclose()
 
 
 async def test_sixteen_at_once_on_two_gateways_cost_one_computation(share):
@@ -234,34 +266,6 @@ async def test_corrupted_replies_fail_no_request(share, server, rubbish):
         for number in range(5):
             await explain(gateway, encode_explain_request("sarcasm", Tweet(f"tweet {number}")))
         assert await gateway.metric("attendant_cache_breaker_open") == 1
-
-
-@asynccontextmanager
-async def behind_a_proxy(server, seconds=0.0, change=lambda data: data):
-    """The server's address behind a proxy that holds up its answers, or changes them."""
-
-    async def pump(reader, writer, pause, change):
-        with suppress(ConnectionError):
-            while data := await reader.read(65536):
-                await asyncio.sleep(pause)
-                writer.write(change(data))
-                await writer.drain()
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
-
-    async def forward(reader, writer):
-        inside = await asyncio.open_connection("127.0.0.1", server.port)
-        there = pump(reader, inside[1], 0.0, lambda data: data)
-        forwarding.append(asyncio.gather(there, pump(inside[0], writer, seconds, change)))
-
-    forwarding: list[asyncio.Future] = []
-    proxy = await asyncio.start_server(forward, "127.0.0.1", 0)
-    try:
-        yield f"redis://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
-    finally:
-        proxy.close()
-        await asyncio.gather(*forwarding)
 
 
 async def test_a_gateway_drains_while_the_server_does_not_answer(share, server):

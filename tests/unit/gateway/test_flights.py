@@ -51,6 +51,16 @@ async def test_the_next_one_after_it_computes_again():
         assert await task == ("x", False)
 
 
+async def test_it_knows_whether_somebody_leads():
+    flights, work = Flights(), Work()
+    (task,) = await start(flights, work, 1)
+    assert "a" in flights
+    assert "b" not in flights
+    work.calls[0].set_result("x")
+    await task
+    assert "a" not in flights
+
+
 async def test_other_keys_do_not_wait():
     flights, work = Flights(), Work()
     (first,) = await start(flights, work, 1, "a")

@@ -98,6 +98,38 @@ async def test_what_one_gateway_computed_the_other_finds(server, client):
     assert await client.keys("attendant:lease:*") == []
 
 
+async def test_what_was_asked_before_is_not_asked_again(server, client):
+    async with open_cache(server.url) as cache:
+        assert cache.ask(KEY) is None  # there is no connection yet
+        await compute(cache)
+        await until(lambda: not cache._writes)
+        await until(lambda: cache._reads._line is not None)
+        await client.config_resetstat()
+        asked = cache.ask(KEY)
+        claimed = await cache.claim(KEY, "single", asked)
+        assert isinstance(claimed, Entry)
+        assert claimed.response == b"response"
+        assert (await client.info("commandstats"))["cmdstat_get"]["calls"] == 1
+        assert count(cache, "attendant_cache_seconds_count", operation="get") == 2
+
+
+async def test_who_does_not_answer_is_not_asked_and_who_waits_is_told(tmp_path):
+    with running_valkey(tmp_path) as server:
+        async with open_cache(server.url, seconds=0.2) as cache:
+            await compute(cache)
+            await until(lambda: not cache._writes and cache._reads._line is not None)
+            server.pause()
+            waiting = [cache.claim(KEY, "single", cache.ask(KEY)) for _ in range(5)]
+            started = time.monotonic()
+            for lease in await asyncio.gather(*waiting):
+                async with lease:
+                    pass
+            assert time.monotonic() - started < 2  # 0.2 s, and what a busy machine adds
+            assert is_open(cache)
+            assert cache.ask(KEY) is None
+            server.resume()
+
+
 async def test_gateways_wait_for_the_one_that_computes(server, client):
     async with (
         open_cache(server.url) as one,

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -28,7 +29,7 @@ from attendant.wire.samples import decode_samples, encode_samples
 from services.gateway import watching
 from services.gateway.admission import Admission
 from services.gateway.histograms import AttentionHistograms
-from services.gateway.impacts import AT_ONCE, OPTIONS, Impacts
+from services.gateway.impacts import AT_ONCE, BUDGET, LONGEST, OPTIONS, SHORTEST, Impacts
 from services.gateway.instances import Limits
 from services.gateway.lanes import Work
 from services.gateway.metrics import Metrics
@@ -301,6 +302,27 @@ async def test_they_are_measured_now_and_then():
     assert parts.count("attendant_impact_samples_total", outcome="skipped") == 1
     await parts.end()
     assert len(parts.heap.rows()) == 3
+
+
+@pytest.mark.parametrize(
+    ("spent", "pause"),
+    [(0.001, SHORTEST), (0.02, 0.02 / BUDGET), (29.0, LONGEST)],
+    ids=["quick", "slow", "stuck"],
+)
+async def test_they_take_no_more_than_their_share_of_a_worker(spent, pause):
+    # made; then of each: looked at, and again where it is measured. The third comes too soon
+    times = [0.0, 0.0, 0.0, 10.0, 10.0, 9.9 + pause, 10.0 + pause, 10.0 + pause]
+    parts = Parts(share=1.0, times=times)
+    reply = parts.worker.reply
+    parts.worker.reply = replace(reply, inference_seconds=spent / 4, explanation_seconds=3 * spent / 4)
+    parts.worker.gate.set()
+    measured = []
+    for _ in range(4):
+        parts.take(0)
+        await until(lambda: not parts.watch._measuring)
+        measured.append(len(parts.worker.rows))
+    await parts.end()
+    assert measured == [1, 2, 2, 3]
 
 
 async def test_few_are_measured_at_a_time_and_none_is_lost_at_the_end():
