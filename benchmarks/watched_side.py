@@ -11,9 +11,10 @@ import sys
 import tempfile
 import time
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from subprocess import PIPE, Popen
 
@@ -158,30 +159,61 @@ async def asking(addresses: Sequence[str]) -> AsyncIterator[list[Ask]]:
         await asyncio.gather(*(channel.close() for channel in channels))
 
 
-async def ask_on(asks: Sequence[Ask], request: bytes, phases: Sequence[Phase]) -> list[float]:
-    """Answers for each second of processor time, phase by phase; nobody pauses between them."""
+@dataclass(frozen=True)
+class Spent:
+    """What a phase gave, and the seconds of a processor that each program took for it."""
+
+    answers: int
+    seconds: Mapping[str, float]
+
+    @property
+    def rate(self) -> float:
+        """Answers for each second of processor time."""
+        return self.answers / sum(self.seconds.values())
+
+
+async def ask_on(asks: Sequence[Ask], request: bytes, phases: Sequence[Phase]) -> list[Spent]:
+    """Phase by phase; nobody pauses between them."""
     ends = [phase.end for phase in phases]
     answered: list[float] = []
-    processes = [os.getpid(), *(one.pid for one in family(os.getpid()))]
+    programs = {pid: name_program(pid) for pid in (os.getpid(), *(one.pid for one in family(os.getpid())))}
 
     async def caller() -> None:
         while (number := bisect_right(ends, time.monotonic())) < len(phases):
             assert await asks[phases[number].watched](request, timeout=60)
             answered.append(time.monotonic())
 
-    async def look(at: float) -> tuple[float, float]:
+    async def look(at: float) -> tuple[float, Mapping[str, float]]:
         await asyncio.sleep(at - time.monotonic())
-        return time.monotonic(), sum(map(processor_seconds, processes))
+        spent: dict[str, float] = defaultdict(float)
+        for pid, name in programs.items():
+            spent[name] += processor_seconds(pid)
+        return time.monotonic(), spent
 
-    async def follow() -> list[float]:
-        rates = []
+    async def follow() -> list[Spent]:
+        found = []
         for phase in phases:
             (begin, before), (end, after) = await look(phase.begin), await look(phase.end)
-            rates.append((bisect_right(answered, end) - bisect_right(answered, begin)) / (after - before))
-        return rates
+            answers = bisect_right(answered, end) - bisect_right(answered, begin)
+            found.append(Spent(answers, {name: after[name] - before[name] for name in after}))
+        return found
 
-    rates, *_ = await asyncio.gather(follow(), *(caller() for _ in range(CONCURRENCY)))
-    return rates
+    spent, *_ = await asyncio.gather(follow(), *(caller() for _ in range(CONCURRENCY)))
+    return spent
+
+
+def name_program(pid: int) -> str:
+    """What a process of a side is called in what the benchmark says."""
+    words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
+    known = {  # the first that is part of a word
+        "gateways": "gateway",
+        "services.monitor": "monitor",
+        "_slow": "slow worker",
+        "handlers.worker": "worker",
+        "valkey": "Valkey",
+        "watched_side": "who asks",
+    }
+    return next((name for part, name in known.items() if any(part in word for word in words)), "others")
 
 
 def processor_seconds(pid: int) -> float:
@@ -215,8 +247,8 @@ async def work(share: float, periods: float) -> None:
             print((processor_seconds(monitor.process.pid) - before) / IDLE_SECONDS, flush=True)
             while line := await asyncio.to_thread(sys.stdin.readline):
                 kind, phases = json.loads(line)
-                rates = await ask_on(asks, kinds[kind], [Phase(*phase) for phase in phases])
-                print(json.dumps(rates), flush=True)
+                spent = await ask_on(asks, kinds[kind], [Phase(*phase) for phase in phases])
+                print(json.dumps([asdict(phase) for phase in spent]), flush=True)
 
 
 @app.command()

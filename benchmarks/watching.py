@@ -29,9 +29,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import track
+from rich.table import Table
 
 from attendant.statistics.intervals import Estimate, student
-from benchmarks.watched_side import Phase
+from benchmarks.watched_side import Phase, Spent
 from services.stack.proc import family
 from services.stack.trial import ROOT
 
@@ -93,8 +94,8 @@ def draw_phases(rounds: int, begin: float, generator: random.Random) -> list[Pha
 
 def run(
     sides: Sequence[Side], cores: Sequence[int], kind: str, rounds: int
-) -> tuple[list[Phase], list[list[float]]]:
-    """The first side's phases, and the answers that each side gave in them for each second of processor time."""
+) -> tuple[list[Phase], list[list[Spent]]]:
+    """The first side's phases, and what each side gave and took in them."""
     phases = draw_phases(rounds, time.monotonic() + 1, random.Random(0))
     contrary = [Phase(not phase.watched, phase.begin, phase.end) for phase in phases]
     for side, own in zip(sides, (phases, contrary), strict=True):
@@ -104,7 +105,7 @@ def run(
         for side, core in zip(sides, cores if number % 2 else cores[::-1], strict=True):
             side.move(core)
         time.sleep(SWAP)
-    return phases, [json.loads(side.read()) for side in sides]
+    return phases, [[Spent(**phase) for phase in json.loads(side.read())] for side in sides]
 
 
 def estimate(phases: Sequence[Phase], rates: Sequence[Sequence[float]]) -> Estimate:
@@ -122,20 +123,32 @@ def estimate(phases: Sequence[Phase], rates: Sequence[Sequence[float]]) -> Estim
     return Estimate(*(1 - math.exp(log) for log in (mean.value, mean.high, mean.low)))
 
 
-def show(console: Console, kind: str, phases: Sequence[Phase], rates: Sequence[Sequence[float]]) -> bool:
+def show(console: Console, kind: str, phases: Sequence[Phase], spent: Sequence[Sequence[Spent]]) -> bool:
     """Whether watching costs no more than it may."""
-    cost = estimate(phases, rates)
-    by_watched: dict[bool, list[float]] = {False: [], True: []}
-    for phase, first, second in zip(phases, *rates, strict=True):
+    cost = estimate(phases, [[phase.rate for phase in side] for side in spent])
+    by_watched: dict[bool, list[Spent]] = {False: [], True: []}
+    for phase, first, second in zip(phases, *spent, strict=True):
         by_watched[phase.watched].append(first)
         by_watched[not phase.watched].append(second)
-    unwatched, watched = (statistics.mean(by_watched[key]) for key in (False, True))
+    unwatched, watched = (statistics.mean(one.rate for one in by_watched[key]) for key in (False, True))
+    table = Table(title=f"{kind}: microseconds of a processor an explanation", title_justify="left")
+    for column in ("", "unwatched", "watched", "more"):
+        table.add_column(column, justify="right" if column else "left")
+    for name in spent[0][0].seconds:
+        one, other = (take(by_watched[key], name) * 1e6 for key in (False, True))
+        table.add_row(name, f"{one:.0f}", f"{other:.0f}", f"{other - one:+.0f}")
+    console.print(table)
     console.print(
         f"{kind}: {unwatched:.1f} explanations a processor second unwatched, {watched:.1f} watched; watching costs "
         f"{cost.value:.1%} (95 % interval {cost.low:.1%} to {cost.high:.1%}, {len(phases) // 2} rounds; at most "
         f"{MOST:.0%} is wanted)"
     )
     return cost.value <= MOST
+
+
+def take(phases: Sequence[Spent], name: str) -> float:
+    """Seconds of a program for each answer."""
+    return sum(phase.seconds[name] for phase in phases) / sum(phase.answers for phase in phases)
 
 
 def main(

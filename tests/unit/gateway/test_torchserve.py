@@ -13,6 +13,7 @@ from name_server import NameServer
 
 from attendant.errors import AttendantError
 from attendant.wire.envelope import Operation, Row
+from services.gateway.backends import torchserve
 from services.gateway.backends.torchserve import TorchServeBackend
 
 ROW = Row(Operation.PREDICT, b"request", "sarcasm", "1", 5.0)
@@ -93,7 +94,8 @@ async def test_one_that_is_gone_costs_no_later_call_and_a_new_one_gets_its_share
         assert await found.asked(10) == (Counter({ONE: 5, THREE: 5}), 0)
 
 
-async def test_an_archive_is_ready_where_one_of_several_has_it():
+async def test_an_archive_is_ready_where_one_of_several_has_it(monkeypatch):
+    monkeypatch.setattr(torchserve, "PROBE_SECONDS", 10.0)  # a second that the machine stood still is not meant
     async with several(ONE, TWO, THREE) as found:
         await until_connected(found, {ONE, TWO, THREE})
         found.workers[ONE].worker_status = found.workers[TWO].worker_status = "UNLOADING"

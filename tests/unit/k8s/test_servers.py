@@ -70,7 +70,7 @@ async def test_the_gateway_listens_and_answers_as_it_is_read():
         "ATTENDANT_OPERATIONS_PORT": operations,
         "ATTENDANT_REDIS_URL": "redis://127.0.0.1:1/0",
     }
-    server = read_server("gateway", environment)
+    server = await asyncio.to_thread(read_server, "gateway", environment)  # it has a loop of its own
     assert [str(one.port) for one in server.listeners] == [rpc, http, operations]
     async with running(sys.executable, "-m", "services.gateway", environment=environment):
         await wait_for(f"http://127.0.0.1:{operations}/healthz")
