@@ -95,7 +95,7 @@ async def test_one_that_is_gone_costs_no_later_call_and_a_new_one_gets_its_share
 
 
 async def test_an_archive_is_ready_where_one_of_several_has_it(monkeypatch):
-    monkeypatch.setattr(torchserve, "PROBE_SECONDS", 10.0)  # a second that the machine stood still is not meant
+    monkeypatch.setattr(torchserve, "PROBE_SECONDS", 10.0)  # also where the machine stands still
     async with several(ONE, TWO, THREE) as found:
         await until_connected(found, {ONE, TWO, THREE})
         found.workers[ONE].worker_status = found.workers[TWO].worker_status = "UNLOADING"
