@@ -8,7 +8,7 @@ from attendant.methods import LeaveOneOut, LeaveOneOutOptions, RankedImportance
 from attendant.statistics.divergences import total_variation
 from attendant.types import Modality
 
-_AT_A_TIME = 8  # variants, between which the deadline may come: some 20 ms of the longest tweet
+_AT_A_TIME = 12  # variants, between which the deadline may come: some 30 ms of the longest tweet
 
 
 def leave_one_out(subject: Explainable, options: LeaveOneOutOptions, deadline: Deadline) -> LeaveOneOut:

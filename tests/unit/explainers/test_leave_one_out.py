@@ -64,8 +64,7 @@ def test_a_target_that_is_absent_is_refused():
 
 def test_the_deadline_leaves_out_targets():
     ticks = itertools.count()
-    # Looked at before each eight elements: once for the text, twice for nine regions; passed at the attributes.
-    late = Deadline(3.5, clock=lambda: next(ticks))
+    late = Deadline(2.5, clock=lambda: next(ticks))  # looked at before each target here; passed at the third
     found = leave_one_out(ToyExplainable(), LeaveOneOutOptions(), late)
     assert found.truncated
     assert [importance.target for importance in found.importances] == [TEXT, IMAGE]
