@@ -1,6 +1,6 @@
 """Permutation impact of a share of the explanations, though nobody asked for it, so that its course is known.
 
-What that may cost is bounded, however many explanations there are to choose from and however long one takes.
+What that may cost is bounded, however many explanations there are to choose from and however long an answer takes.
 """
 
 import asyncio
