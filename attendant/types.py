@@ -4,7 +4,7 @@ Shapes: T tokens of a tweet, R = 196 regions of its image (14 x 14, row-major), 
 mosaic. Modalities are always in the order text, image, attribute.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -208,6 +208,14 @@ class Typical:
 
     mean: NDArray[np.float32]
     deviation: NDArray[np.float32]
+
+
+Check = Callable[[], None]
+"""What long work calls between its steps; what it raises ends the work."""
+
+
+def go_on() -> None:
+    """A check that ends nothing."""
 
 
 @dataclass(frozen=True)

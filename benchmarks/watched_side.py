@@ -42,6 +42,7 @@ from services.stack.valkey import socket_path, valkey
 ARCHIVES = ("sarcasm", "sarcasm_slow")
 CONCURRENCY = 32
 IDLE_SECONDS = 5.0
+WATCH_RATE = float(os.environ.get("ATTENDANT_WATCH_RATE", GatewaySettings.model_fields["watch_rate"].default))
 
 Ask = grpc.aio.UnaryUnaryMultiCallable
 app = typer.Typer()
@@ -94,6 +95,7 @@ async def serve(redis_url: str, share: float, periods: float) -> None:
         "http_port": 0,
         "redis_url": redis_url,
         "impact_share": share,
+        "watch_rate": WATCH_RATE / periods,
     }
     each = [GatewaySettings.model_validate(common | {"watch": watch}) for watch in (False, True)]
     backend = Shared(build_backend(each[0], models))

@@ -3,7 +3,7 @@
 Text elements depend on the one before them, so their order counts; attention depends on every target that is present.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from attendant.explainers.base import (
     Pull,
     Tables,
 )
-from attendant.types import MODALITIES, Gradients, Modality, Typical
+from attendant.types import MODALITIES, Check, Gradients, Modality, Typical, go_on
 
 WIDTHS = {Modality.TEXT: 5, Modality.IMAGE: 6, Modality.ATTRIBUTE: 4}
 HIDDEN = 7
@@ -137,7 +137,8 @@ class ToyExplainable(Explainable):
     def grid(self, target: Modality) -> tuple[int, int] | None:
         return self._grid if target is Modality.IMAGE else None
 
-    def answer(self, tables: Tables, variants: Sequence[Elements]) -> Doubles:
+    def answer(self, tables: Tables, variants: Sequence[Elements], *, check: Check = go_on) -> Doubles:
+        check()
         rows = [self._whole(_elements(tables, variant)).softmax(-1) for variant in variants]
         return torch.stack(rows).numpy() if rows else np.zeros((0, len(self._classes)))
 
@@ -149,7 +150,7 @@ class ToyExplainable(Explainable):
         targets: Sequence[Modality],
         *,
         through_attention: bool,
-        check: Callable[[], None] | None = None,
+        check: Check = go_on,
     ) -> Gradients:
         probabilities, gradients = [], []
         for variant in variants:
@@ -160,8 +161,7 @@ class ToyExplainable(Explainable):
             log_odds = logits[label] - logits[others].logsumexp(0)
             gradients.append(torch.autograd.grad(log_odds, asked))
             probabilities.append(logits.detach().softmax(-1))
-        if check is not None:
-            check()
+        check()
         return Gradients(
             torch.stack(probabilities).numpy(),
             {

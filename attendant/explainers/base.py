@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from attendant.types import Gradients, Modality, Typical
+from attendant.types import Check, Gradients, Modality, Typical, go_on
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -93,8 +93,11 @@ class Explainable(Protocol):
         """Rows and columns where the target's elements are the cells of a grid."""
         ...
 
-    def answer(self, tables: Tables, variants: Sequence[Elements]) -> Doubles:
-        """Probabilities B x C of the instance made of other elements."""
+    def answer(self, tables: Tables, variants: Sequence[Elements], *, check: Check = go_on) -> Doubles:
+        """Probabilities B x C of the instance made of other elements.
+
+        `check` is called between the steps of what takes long; what it raises ends it.
+        """
         ...
 
     def gradients(
@@ -105,12 +108,12 @@ class Explainable(Protocol):
         targets: Sequence[Modality],
         *,
         through_attention: bool,
-        check: Callable[[], None] | None = None,
+        check: Check = go_on,
     ) -> Gradients:
         """Of ln(p / (1 - p)), p the probability of class `label`, with respect to the elements of `targets`.
 
         Of two classes that is the logit. Without `through_attention`, every attention weight counts as a constant.
-        `check` is called between the steps of what takes long; what it raises ends it.
+        `check` is called as in `answer`.
         """
         ...
 

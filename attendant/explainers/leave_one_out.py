@@ -8,8 +8,6 @@ from attendant.methods import LeaveOneOut, LeaveOneOutOptions, RankedImportance
 from attendant.statistics.divergences import total_variation
 from attendant.types import Modality
 
-_AT_A_TIME = 12  # variants, between which the deadline may come: some 30 ms of the longest tweet
-
 
 def leave_one_out(subject: Explainable, options: LeaveOneOutOptions, deadline: Deadline) -> LeaveOneOut:
     """The total variation distance, in [0, 1], between the answers with and without each of the L elements of a target.
@@ -34,8 +32,5 @@ def _distances(subject: Explainable, target: Modality, deadline: Deadline) -> Do
     if len(own) == 1 and len(own[target]) == 1:
         return np.zeros(1)
     variants = [{**own, target: np.delete(own[target], i)} for i in own[target]]
-    answers = []
-    for start in range(0, len(variants), _AT_A_TIME):
-        deadline.check()
-        answers.append(subject.answer(tables, [own, *variants[start : start + _AT_A_TIME]]))
-    return np.concatenate([total_variation(found[1:], found[:1]) for found in answers])
+    found = subject.answer(tables, [own, *variants], check=deadline.check)
+    return total_variation(found[1:], found[:1])

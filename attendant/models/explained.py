@@ -16,7 +16,7 @@ from attendant.models.hfm import HierarchicalFusion
 from attendant.models.replay import Elements, Replay, Tables
 from attendant.models.runtime import still_blas
 from attendant.models.tail import Doubles, Floats, Tail, TailWeights
-from attendant.types import GRID, Gradients, Modality, Typical
+from attendant.types import GRID, Check, Gradients, Modality, Typical, go_on
 
 _POSITIVE = 1
 
@@ -142,8 +142,8 @@ class ExplainedTweet:
     def grid(self, target: Modality) -> tuple[int, int] | None:
         return (GRID, GRID) if target is Modality.IMAGE else None
 
-    def answer(self, tables: Tables, variants: Sequence[Elements]) -> Doubles:
-        return self._probabilities(self._model.replay.logits(tables, variants))
+    def answer(self, tables: Tables, variants: Sequence[Elements], *, check: Check = go_on) -> Doubles:
+        return self._probabilities(self._model.replay.logits(tables, variants, check))
 
     def gradients(
         self,
@@ -153,7 +153,7 @@ class ExplainedTweet:
         targets: Sequence[Modality],
         *,
         through_attention: bool,
-        check: Callable[[], None] | None = None,
+        check: Check = go_on,
     ) -> Gradients:
         logits, by_logit = self._model.replay.gradients(
             tables, variants, targets, through_attention=through_attention, check=check

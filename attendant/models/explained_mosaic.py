@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attendant.models.fcam import Fcam
-from attendant.types import Gradients, Modality, Typical
+from attendant.types import Check, Gradients, Modality, Typical, go_on
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -88,11 +88,12 @@ class ExplainedMosaic:
         return None
 
     @torch.inference_mode()
-    def answer(self, tables: Tables, variants: Sequence[Elements]) -> Doubles:
+    def answer(self, tables: Tables, variants: Sequence[Elements], *, check: Check = go_on) -> Doubles:
         """B x k; variants may have fewer segments than the model is trained with. f runs once a row of the table.
 
         ValueError for a variant without segments.
         """
+        check()  # once: a mosaic takes a few milliseconds
         scores, phi = self._examine(self._shape(tables[_SEGMENT]))
         weights = torch.zeros(len(variants), len(scores), dtype=self._kind)
         for row, variant in zip(weights, variants, strict=True):
@@ -108,8 +109,9 @@ class ExplainedMosaic:
         targets: Sequence[Modality],
         *,
         through_attention: bool,
-        check: Callable[[], None] | None = None,  # noqa: ARG002 - a mosaic takes a few milliseconds
+        check: Check = go_on,
     ) -> Gradients:
+        check()  # once: a mosaic takes a few milliseconds
         places = torch.from_numpy(np.stack([_segments_of(variant) for variant in variants]))  # B x L
         elements = self._shape(tables[_SEGMENT])[places].requires_grad_()
         scores, phi = (

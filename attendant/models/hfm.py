@@ -171,12 +171,18 @@ class GuidedBiLstm(nn.Module):
 
     def forward(self, words: Tensor, counts: Tensor, guidance: Tensor, guided: Tensor) -> Tensor:
         """Words B x T x d, counts B, guidance B x d_attr, guided (has attributes) B: states B x T x 2H."""
+        return torch.cat(self.directions(words, counts, guidance, guided), dim=-1)
+
+    def directions(
+        self, words: Tensor, counts: Tensor, guidance: Tensor, guided: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The states ahead and back, each B x T x H."""
         start = self.start(guidance).relu() * guided.unsqueeze(-1)
         h_ahead, h_back, c_ahead, c_back = start.unsqueeze(0).chunk(4, dim=-1)  # 1 x B x H
         ahead, _ = self.ahead(words, (h_ahead.contiguous(), c_ahead.contiguous()))
         order = reversal(counts, words)
         back, _ = self.back(take(words, order), (h_back.contiguous(), c_back.contiguous()))
-        return torch.cat((ahead, take(back, order)), dim=-1)
+        return ahead, take(back, order)
 
 
 def reversal(counts: Tensor, rows: Tensor) -> Tensor:
@@ -207,11 +213,16 @@ class RepresentationAttention(nn.Module):
 
     def forward(self, raw: Tensor, guidance: PerModality, mask: Tensor, present: Tensor) -> Tensor:
         """X_m B x L x d_m, g_n each B x d_n, mask B x L, present B x 3: weights B x 3 x L."""
+        scores = self.scores(self.element(raw), guidance)
+        return masked_softmax(scores, mask.unsqueeze(1)) * present.unsqueeze(-1)
+
+    def scores(self, elements: Tensor, guidance: PerModality) -> Tensor:
+        """W1's part of X_m, B x L x hidden, and g_n, B x d_n: B x 3 x L, before the softmax."""
         sources = torch.cat([layer(g) for layer, g in zip(self.source, guidance, strict=True)], dim=-1)
-        hidden = torch.tanh(self.element(raw) + sources.unsqueeze(1))
+        hidden = torch.tanh(elements + sources.unsqueeze(1))
         parts = torch.split(hidden, self.hidden_widths, dim=-1)
         scores = torch.cat([layer(part) for layer, part in zip(self.score, parts, strict=True)], dim=-1)
-        return masked_softmax(scores.transpose(1, 2), mask.unsqueeze(1)) * present.unsqueeze(-1)
+        return scores.transpose(1, 2)
 
 
 class ModalityFusion(nn.Module):

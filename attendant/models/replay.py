@@ -5,7 +5,7 @@ embeddings. Regions have no order, and most variants have most of them: the imag
 of its table. Everything is on the CPU, where an LSTM can be differentiated in eval mode.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,7 +23,7 @@ from attendant.models.hfm import (
     masked_softmax,
     weighted_sum,
 )
-from attendant.types import MODALITIES, Modality
+from attendant.types import MODALITIES, Check, Modality, go_on
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -33,7 +33,8 @@ Elements = Mapping[Modality, Indices]  # rows of the tables; what is missing or 
 
 _ANSWERED = 64  # variants at a time
 _DIFFERENTIATED = 12  # each holds some 10 MB
-_UNITS = 1 << 19  # hidden units of the regions' scores at a time: 2 MB stay in the cache
+_READ = 1200  # tokens of all variants that the LSTM reads at a time: some 30 ms
+_UNITS = 1 << 19  # hidden units of scores at a time: 2 MB stay in the cache
 _ABSENT = np.zeros(0, np.int64)
 
 
@@ -55,39 +56,39 @@ class _Batch:
         return torch.stack([mask.any(dim=1) for mask in self.masks], dim=1)
 
 
-class _Regions:
-    """The regions of a table, V x d_region, behind the image's linear layer and the attention's."""
+@dataclass(frozen=True)
+class _Read:
+    """Elements behind the attention's linear layer: G groups of V. Many variants may be made of one group."""
 
-    def __init__(self, model: HierarchicalFusion, table: Tensor) -> None:
-        attention = model.attention[1]
-        assert isinstance(attention, RepresentationAttention)
-        self.layers = attention
-        self.raw = model.image(table).relu()  # V x d
-        self.elements = attention.element(self.raw)  # V x the hidden units of the three sources
+    layers: RepresentationAttention
+    raw: Tensor  # G x V x d
+    elements: Tensor  # G x V x the hidden units of all sources
 
 
 @dataclass(frozen=True)
-class _SharedImage:
-    """The images of B variants, without a copy of their regions: sums over them are products with the table."""
+class _Shared:
+    """A target of B variants, without a copy of their elements: sums over them are products with their group."""
 
-    regions: _Regions
-    rows: Tensor  # B x L
+    read: _Read
+    group: Tensor  # B
+    rows: Tensor  # B x L, of the group's V
     mask: Tensor  # B x L
+    check: Check
 
     def mean(self) -> Tensor:
-        """B x d; 0 where there is no image."""
+        """B x d; 0 where there is nothing."""
         return self.sum(self.mask / self.mask.sum(dim=1, keepdim=True).clamp(min=1))
 
     def sum(self, weights: Tensor) -> Tensor:
         """Weights B x L, 0 where the mask is: B x d."""
-        table = self.regions.raw
-        total: Tensor = torch.zeros(len(weights), len(table)).scatter_add(1, self.rows, weights) @ table
-        return total
+        raw = self.read.raw
+        total = torch.zeros(len(weights), raw.shape[1]).scatter_add(1, self.rows, weights)  # B x V
+        return total @ raw[0] if len(raw) == 1 else weighted_sum(total, raw[self.group])
 
     def scores(self, guidance: PerModality) -> Tensor:
         """B x 3 sources x L."""
-        layers = self.regions.layers
-        parts = self.regions.elements.split_with_sizes(layers.hidden_widths, dim=-1)
+        layers = self.read.layers
+        parts = self.read.elements.split_with_sizes(layers.hidden_widths, dim=-1)
         rows = [
             self._scores(part, source(guide), score)
             for part, source, guide, score in zip(parts, layers.source, guidance, layers.score, strict=True)
@@ -95,55 +96,60 @@ class _SharedImage:
         return torch.stack(rows, dim=1)
 
     def _scores(self, elements: Tensor, source: Tensor, score: nn.Module) -> Tensor:
-        """Elements V x hidden, source B x hidden: B x L; what two variants share is computed once."""
-        inverse = None
+        """Elements G x V x hidden, source B x hidden: B x L; what two variants share is computed once."""
+        group, inverse = self.group, None
         if not source.requires_grad:
-            source, inverse = torch.unique(source, dim=0, return_inverse=True)
-        step = max(1, _UNITS // elements.numel())
-        parts = [
-            score(torch.tanh(elements + part.unsqueeze(1))).squeeze(-1) for part in torch.split(source, step)
-        ]
+            pairs, inverse = torch.unique(
+                torch.cat((group.unsqueeze(1), source), dim=1), dim=0, return_inverse=True
+            )
+            group, source = pairs[:, 0].long(), pairs[:, 1:]
+        step = max(1, _UNITS // elements[0].numel())
+        parts = []
+        for groups, part in zip(torch.split(group, step), torch.split(source, step), strict=True):
+            self.check()
+            own = elements if len(elements) == 1 else elements[groups]
+            parts.append(score(torch.tanh(own + part.unsqueeze(1))).squeeze(-1))
         scores = torch.cat(parts)
         return (scores if inverse is None else scores[inverse]).gather(1, self.rows)
 
 
-class _OwnImage:
-    """The images of B variants, with a copy of their regions each, by which the answer is differentiated."""
+@dataclass(frozen=True)
+class _Own:
+    """A target of B variants, with a copy of their elements each, by which the answer is differentiated."""
 
-    def __init__(self, shared: _SharedImage) -> None:
-        self._shared = shared
-        self._raw = shared.regions.raw[shared.rows].requires_grad_()  # B x L x d
-        self._elements = shared.regions.elements[shared.rows].requires_grad_()  # B x L x hidden
+    layers: RepresentationAttention
+    raw: Tensor  # B x L x d
+    elements: Tensor  # B x L x hidden
+    mask: Tensor  # B x L
+    shared: _Shared | None = None  # the same, for scores that are not differentiated
 
-    @property
-    def leaves(self) -> tuple[Tensor, Tensor]:
-        return self._raw, self._elements
+    @classmethod
+    def of(cls, shared: _Shared) -> Self:
+        """Of one group, by whose elements behind the two layers the answer is differentiated."""
+        read = shared.read
+        raw, elements = (part[0, shared.rows].requires_grad_() for part in (read.raw, read.elements))
+        return cls(read.layers, raw, elements, shared.mask, shared)
 
     def mean(self) -> Tensor:
-        return masked_mean(self._raw, self._shared.mask)
+        return masked_mean(self.raw, self.mask)
 
     def sum(self, weights: Tensor) -> Tensor:
-        return weighted_sum(weights, self._raw)
+        return weighted_sum(weights, self.raw)
 
     def scores(self, guidance: PerModality) -> Tensor:
-        if not torch.is_grad_enabled():
-            return self._shared.scores(guidance)
-        layers = self._shared.regions.layers
-        sources = torch.cat([layer(g) for layer, g in zip(layers.source, guidance, strict=True)], dim=-1)
-        hidden = torch.tanh(self._elements + sources.unsqueeze(1))
-        parts = hidden.split_with_sizes(layers.hidden_widths, dim=-1)
-        scores = [layer(part) for layer, part in zip(layers.score, parts, strict=True)]
-        return torch.cat(scores, dim=-1).transpose(1, 2)
+        if self.shared is not None and not torch.is_grad_enabled():
+            return self.shared.scores(guidance)
+        return self.layers.scores(self.elements, guidance)
 
-    def gradient(self, by_raw: Tensor, by_elements: Tensor, layer: nn.Linear) -> Tensor:
-        """By the regions themselves, B x L x d_region, from the gradients by the two leaves."""
-        element: Tensor = self._shared.regions.layers.element.weight  # hidden x d
-        behind = (by_raw + by_elements @ element) * (self._raw > 0)
+    def by_table(self, by_raw: Tensor, by_elements: Tensor, layer: nn.Linear) -> Tensor:
+        """The gradient in front of `layer` and its relu, B x L x what it reads, from those by the two leaves."""
+        element: Tensor = self.layers.element.weight  # hidden x d
+        behind = (by_raw + by_elements @ element) * (self.raw > 0)
         total: Tensor = behind @ layer.weight
         return total
 
 
-_Image = _SharedImage | _OwnImage
+_Target = _Shared | _Own
 
 
 class Replay:
@@ -156,18 +162,19 @@ class Replay:
         config = model.config
         self._widths = (config.embedding_width, config.region_width, config.attribute_width)
         # The last table of regions: many calls in a row have it
-        self._seen: tuple[Floats, _Regions] | None = None
+        self._seen: tuple[Floats, _Read] | None = None
 
     @torch.no_grad()
-    def logits(self, tables: Tables, variants: Sequence[Elements]) -> Doubles:
-        """B logits."""
+    def logits(self, tables: Tables, variants: Sequence[Elements], check: Check = go_on) -> Doubles:
+        """B logits. `check` is called between the steps."""
         words, regions, attributes = self._tables(tables)
         logits = [
             self._answer(
                 batch,
                 words[batch.rows.text],
                 attributes[batch.rows.attribute],
-                _SharedImage(regions, batch.rows.image, batch.masks.image),
+                _image(regions, batch, check),
+                check,
                 through_attention=False,
             )
             for batch in _batches(variants, _ANSWERED)
@@ -181,7 +188,7 @@ class Replay:
         targets: Sequence[Modality],
         *,
         through_attention: bool,
-        check: Callable[[], None] | None = None,
+        check: Check = go_on,
     ) -> tuple[Doubles, dict[Modality, Floats]]:
         """B logits, and their gradients by the elements of `targets`, each B x L x d.
 
@@ -192,57 +199,70 @@ class Replay:
         logits: list[Tensor] = []
         gradients: dict[Modality, list[Tensor]] = {target: [] for target in targets}
         for batch in _batches(variants, _DIFFERENTIATED):
-            if check is not None:
-                check()
             leaves = {
                 Modality.TEXT: words[batch.rows.text].requires_grad_(Modality.TEXT in targets),
                 Modality.ATTRIBUTE: attributes[batch.rows.attribute].requires_grad_(
                     Modality.ATTRIBUTE in targets
                 ),
             }
-            shared = _SharedImage(regions, batch.rows.image, batch.masks.image)
-            image = _OwnImage(shared) if Modality.IMAGE in targets else shared
+            shared = _image(regions, batch, check)
+            image = _Own.of(shared) if Modality.IMAGE in targets else shared
             answer = self._answer(
                 batch,
                 leaves[Modality.TEXT],
                 leaves[Modality.ATTRIBUTE],
                 image,
+                check,
                 through_attention=through_attention,
             )
             logits.append(answer.detach())
-            if check is not None:
-                check()
+            check()
             wanted = [target for target in leaves if target in targets]
             inputs = [leaves[target] for target in wanted]
-            inputs += image.leaves if isinstance(image, _OwnImage) else ()
+            inputs += (image.raw, image.elements) if isinstance(image, _Own) else ()
             found = torch.autograd.grad(answer.sum(), inputs, allow_unused=True, materialize_grads=True)
             for target, gradient in zip(wanted, found, strict=False):  # the image's two come last
                 gradients[target].append(gradient)
-            if check is not None:
-                check()
-            if isinstance(image, _OwnImage):
+            check()
+            if isinstance(image, _Own):
                 by_raw, by_elements = found[-2:]
-                gradients[Modality.IMAGE].append(image.gradient(by_raw, by_elements, self._model.image))
+                gradients[Modality.IMAGE].append(image.by_table(by_raw, by_elements, self._model.image))
         stacked = {target: torch.cat(parts).numpy() for target, parts in gradients.items()}
         return torch.cat(logits).double().numpy(), stacked
 
     @torch.no_grad()
-    def _tables(self, tables: Tables) -> tuple[Tensor, _Regions, Tensor]:
+    def _tables(self, tables: Tables) -> tuple[Tensor, _Read, Tensor]:
         words, regions, attributes = (
             torch.from_numpy(tables[m]) if m in tables else torch.zeros(1, width)
             for m, width in zip(MODALITIES, self._widths, strict=True)
         )
         return words, self._regions(tables.get(Modality.IMAGE), regions), attributes
 
-    def _regions(self, table: Floats | None, regions: Tensor) -> _Regions:
+    def _regions(self, table: Floats | None, regions: Tensor) -> _Read:
         if table is None:
-            return _Regions(self._model, regions)
+            return self._read_regions(regions)
         if self._seen is None or self._seen[0] is not table:
-            self._seen = table, _Regions(self._model, regions)
+            self._seen = table, self._read_regions(regions)
         return self._seen[1]
 
+    def _read_regions(self, regions: Tensor) -> _Read:
+        layers, raw = self._attention(Modality.IMAGE), self._model.image(regions).relu().unsqueeze(0)
+        return _Read(layers, raw, layers.element(raw))
+
+    def _attention(self, target: Modality) -> RepresentationAttention:
+        attention = self._model.attention[MODALITIES.index(target)]
+        assert isinstance(attention, RepresentationAttention)
+        return attention
+
     def _answer(
-        self, batch: _Batch, words: Tensor, attributes: Tensor, image: _Image, *, through_attention: bool
+        self,
+        batch: _Batch,
+        words: Tensor,
+        attributes: Tensor,
+        image: _Target,
+        check: Check,
+        *,
+        through_attention: bool,
     ) -> Tensor:
         """B logits; words B x T x d, attributes B x A x d."""
         model, masks, present = self._model, batch.masks, batch.present
@@ -250,29 +270,59 @@ class Replay:
         with torch.set_grad_enabled(differentiated and through_attention):
             _, weights = model.attribute_guidance(attributes, masks.attribute)
         guidance = weighted_sum(weights, attributes)
-        states = self._states(batch, words, guidance)
+        text = self._text(batch, words, guidance, check)
         with torch.set_grad_enabled(differentiated and through_attention):
-            guides = PerModality(masked_mean(states, masks.text), image.mean(), guidance)
+            guides = PerModality(text.mean(), image.mean(), guidance)
             sources = present.sum(dim=1, keepdim=True).clamp(min=1)
-            text = model.attention[0](states, guides, masks.text, present).sum(dim=1) / sources
-            scores = masked_softmax(image.scores(guides), masks.image.unsqueeze(1))
-            regions = (scores * present.unsqueeze(-1)).sum(dim=1) / sources
+            tokens, regions = (
+                (masked_softmax(target.scores(guides), target.mask.unsqueeze(1)) * present.unsqueeze(-1)).sum(
+                    dim=1
+                )
+                / sources
+                for target in (text, image)
+            )
             named = model.attention[2](attributes, guides, masks.attribute, present).sum(dim=1) / sources
-        vectors = PerModality(weighted_sum(text, states), image.sum(regions), weighted_sum(named, attributes))
+        check()
+        vectors = PerModality(text.sum(tokens), image.sum(regions), weighted_sum(named, attributes))
         _, fusion, values = model.fusion(vectors, present)
         return model.classify(weighted_sum(fusion if through_attention else fusion.detach(), values))
 
-    def _states(self, batch: _Batch, words: Tensor, guidance: Tensor) -> Tensor:
-        """The LSTM's states, B x T x d, 0 where there is no token."""
+    def _text(self, batch: _Batch, words: Tensor, guidance: Tensor, check: Check) -> _Target:
+        """The LSTM's states, 0 where there is no token. What is not differentiated is read once for all variants that
+        have the same tokens and attributes.
+        """
+        layers, lstm = self._attention(Modality.TEXT), self._model.lstm
         mask, guided = batch.masks.text, batch.masks.attribute.any(dim=1)
         if torch.is_grad_enabled():
-            states: Tensor = self._model.lstm(words, mask.sum(dim=1), guidance, guided)
-            return states * mask.unsqueeze(-1)
+            check()
+            directions = lstm.directions(words, mask.sum(dim=1), guidance, guided)
+            for states in directions:
+                if states.requires_grad:  # looks on the way back, before each direction's LSTM
+                    states.register_hook(lambda _: check())  # type: ignore[no-untyped-call]
+            states = torch.cat(directions, dim=-1) * mask.unsqueeze(-1)
+            check()
+            return _Own(layers, states, layers.element(states), mask)
         read = torch.cat((batch.rows.text, mask, batch.rows.attribute, batch.masks.attribute), dim=1)
-        different, inverse = torch.unique(read, dim=0, return_inverse=True)
-        first = torch.empty(len(different), dtype=torch.int64).scatter_(0, inverse, torch.arange(len(read)))
-        states = self._model.lstm(words[first], mask[first].sum(dim=1), guidance[first], guided[first])
-        return states[inverse] * mask.unsqueeze(-1)
+        different, group = torch.unique(read, dim=0, return_inverse=True)
+        first = torch.empty(len(different), dtype=torch.int64).scatter_(0, group, torch.arange(len(read)))
+        length = mask.shape[1]
+        states = torch.empty(len(first), length, layers.element.in_features)
+        elements = torch.empty(len(first), length, layers.element.out_features)
+        for some in torch.split(torch.arange(len(first)), max(1, _READ // length)):
+            check()
+            own = first[some]
+            found = lstm(words[own], mask[own].sum(dim=1), guidance[own], guided[own])
+            states[some] = found * mask[own].unsqueeze(-1)
+            check()
+            elements[some] = layers.element(states[some])
+        check()
+        rows = torch.arange(length).expand(mask.shape)
+        return _Shared(_Read(layers, states, elements), group, rows, mask, check)
+
+
+def _image(regions: _Read, batch: _Batch, check: Check) -> _Shared:
+    rows = batch.rows.image
+    return _Shared(regions, torch.zeros(len(rows), dtype=torch.int64), rows, batch.masks.image, check)
 
 
 def _batches(variants: Sequence[Elements], size: int) -> Iterator[_Batch]:

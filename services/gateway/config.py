@@ -138,6 +138,9 @@ class GatewaySettings(BaseSettings):
         True,
         description="tell the monitor what explanations look like in numbers; without Redis it is in here",
     )
+    watch_rate: Annotated[float, Field(gt=0)] = Field(
+        50.0, description="explanations of a version that it hears of in a second; of more a share by chance"
+    )
     impact_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.05, description="share of explanations whose permutation impact is measured unasked, in spare time"
     )

@@ -136,7 +136,7 @@ class DataPlane:
             raise deadline_exceeded("the deadline passed before the model was asked")
         try:
             archive = archive_name(question.model.archive, lane)
-            row = question.row(budget, sample=self.watch is not None)
+            row = question.row(budget, sample=self.watch is not None and self.watch.wants(question))
             reply = await self.backend.call(archive, row, budget)
             _check_version(reply, question, archive)
         except AttendantError as error:

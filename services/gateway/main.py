@@ -159,7 +159,7 @@ def _build_watch(
         assert settings.redis_url is not None, "else there is a monitor"
         sink = RedisSink(_connect(settings.redis_url, SECONDS))
     impacts = Impacts(settings.impact_share, backend, admission, metrics)
-    return Watch(sink, impacts, AttentionHistograms(metrics.registry), metrics)
+    return Watch(sink, impacts, AttentionHistograms(metrics.registry), metrics, settings.watch_rate)
 
 
 def _build_redis_cache(settings: GatewaySettings, metrics: Metrics) -> RedisCache | None:

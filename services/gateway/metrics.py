@@ -138,6 +138,12 @@ class Metrics:
             ["model", "version"],
             registry=registry,
         )
+        self.left_out = Counter(
+            "attendant_attention_left_out_samples",
+            "Explanations that were not measured, since those of the same second that were are enough.",
+            ["model", "version"],
+            registry=registry,
+        )
         self.dropped_samples = Counter(
             "attendant_attention_drift_dropped_samples",
             "Explanations that nobody watches: queue (more than can be passed on), sink (who watches took them not),"
@@ -170,6 +176,7 @@ class Metrics:
         for model in models.values():
             for version in model.versions:
                 self.attention_samples.labels(model.name, version)
+                self.left_out.labels(model.name, version)
                 for code in ("OK", *FAULTS):
                     self.version_requests.labels(model.name, version, code)
             for method, code in itertools.product(METHODS, FAULTS):

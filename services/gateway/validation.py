@@ -55,7 +55,6 @@ class Question:
 
     def row(self, budget: float, *, sample: bool = False) -> Row:
         """For the backend; `budget` is in seconds, `sample` asks for an explanation's numbers."""
-        sample = sample and self.operation is Operation.EXPLAIN
         return Row(self.operation, self.request, self.model.name, self.version.version, budget, sample)
 
 

@@ -14,11 +14,12 @@ import structlog
 
 from attendant.statistics.samples import Samples, concatenate
 from attendant.types import Modality
-from attendant.wire.envelope import Reply
+from attendant.wire.envelope import Operation, Reply
 from attendant.wire.samples import decode_samples
 from services.gateway.histograms import AttentionHistograms
 from services.gateway.impacts import Impacts
 from services.gateway.metrics import Metrics
+from services.gateway.thinning import Thinning
 from services.gateway.validation import Question
 
 log = structlog.get_logger()
@@ -48,12 +49,18 @@ class Sink(Protocol):
 
 
 class Watch:
-    """Counts explanations in the histograms and passes them on; what comes too fast is dropped and counted."""
+    """Counts explanations in the histograms and passes them on; what comes too fast is dropped and counted.
+
+    Of a version's, `rate` a second at most, by chance, where more are computed.
+    """
 
     def __init__(
-        self, sink: Sink, impacts: Impacts, histograms: AttentionHistograms, metrics: Metrics
+        self, sink: Sink, impacts: Impacts, histograms: AttentionHistograms, metrics: Metrics, rate: float
     ) -> None:
         self._sink = sink
+        self._rate = rate
+        self._thinned: dict[tuple[str, str], Thinning] = {}
+        self._left_out = metrics.left_out
         self._impacts = impacts
         self._histograms = histograms
         self._samples = metrics.attention_samples
@@ -66,6 +73,19 @@ class Watch:
     def start(self) -> None:
         """Pass on what is taken, round by round, until it is closed."""
         self._rounds = asyncio.create_task(self._run())
+
+    def wants(self, question: Question) -> bool:
+        """Whether the explanation that is about to be computed is to come with its numbers."""
+        if question.operation is not Operation.EXPLAIN:
+            return False
+        name = (question.model.name, question.version.version)
+        thinned = self._thinned.get(name)
+        if thinned is None:
+            thinned = self._thinned[name] = Thinning(self._rate)
+        if thinned.choose():
+            return True
+        self._left_out.labels(*name).inc()
+        return False
 
     def take(self, question: Question, reply: Reply) -> None:
         """An explanation that was just computed. Some have their impacts measured first; the request does not wait."""

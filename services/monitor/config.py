@@ -42,7 +42,7 @@ class MonitorSettings(BaseSettings):
         description="pause before looking again where nothing was left unread; grows to 1 s while nothing comes",
     )
     save_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
-        1.0, description="how often what was counted is saved in Redis"
+        2.0, description="how often what was counted is saved in Redis"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe log line"

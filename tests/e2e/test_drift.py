@@ -77,7 +77,8 @@ class Watched:
 @pytest.fixture(scope="module")
 def watched(archives, tmp_path_factory):
     folder = tmp_path_factory.mktemp("drift")
-    with running_stack("embedded", archives, folder, ATTENDANT_IMPACT_SHARE="0") as stack:
+    everything = {"ATTENDANT_IMPACT_SHARE": "0", "ATTENDANT_WATCH_RATE": "100000"}
+    with running_stack("embedded", archives, folder, **everything) as stack:
         yield Watched(stack)
 
 

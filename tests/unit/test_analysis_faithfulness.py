@@ -9,9 +9,8 @@ from scipy.stats import kendalltau
 from toy_explainable import ToyExplainable, three_classes
 
 from attendant.analysis.faithfulness import Deletions, Ranking, delete, measure, summarise, swap_scores
-from attendant.explainers.base import Gradients
 from attendant.methods import SHARES
-from attendant.types import MODALITIES
+from attendant.types import MODALITIES, Gradients, go_on
 
 TEXT, IMAGE, ATTRIBUTE = MODALITIES
 RANKINGS = list(Ranking)
@@ -41,7 +40,8 @@ class OneElement:
     def features(self, target):
         return np.eye(LENGTH, dtype=np.float32)
 
-    def answer(self, tables, variants):
+    def answer(self, tables, variants, *, check=go_on):
+        check()
         return self._answers(np.array([2.0 if KEY in variant[TEXT] else -1.0 for variant in variants]))
 
     def gradients(self, tables, variants, label, targets, *, through_attention, check):

@@ -1,5 +1,7 @@
 """HFM run again from its elements, against the model itself: its answers, and its gradients by autograd."""
 
+import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -106,19 +108,53 @@ def test_gradients_through_attention_are_the_models(present):
             np.testing.assert_allclose(row, expected, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("count", [1, 15])  # 15 are more than are differentiated at a time
-def test_it_ends_between_its_steps(count):
-    tweet = tweet_of(MODALITIES)
+def ending(at):
+    """What ends at its `at`th call, and how often it was called."""
     looks = []
 
     def check():
         looks.append(len(looks))
-        if len(looks) == 2:  # between the way there and the way back
+        if len(looks) == at:
             raise TimeoutError
 
-    with pytest.raises(TimeoutError):
-        REPLAY.gradients(tweet.tables, [tweet.whole] * count, MODALITIES, through_attention=True, check=check)
-    assert len(looks) == 2
+    return check, looks
+
+
+@pytest.mark.parametrize("count", [1, 15])  # 15 are more than are differentiated at a time
+def test_gradients_end_between_their_steps(count):
+    tweet = tweet_of(MODALITIES)
+    for at in itertools.count(1):
+        check, looks = ending(at)
+        try:
+            REPLAY.gradients(
+                tweet.tables, [tweet.whole] * count, MODALITIES, through_attention=True, check=check
+            )
+        except TimeoutError:
+            assert len(looks) == at
+        else:
+            break
+    steps = (
+        7  # four on the way there; on the way back one before each direction of the LSTM, and one after all
+    )
+    assert len(looks) == steps * math.ceil(count / 12)
+
+
+def test_answers_end_between_their_steps(monkeypatch):
+    """Looks before and after a piece of the text is read, and before each piece of a modality's scores."""
+    tweet = tweet_of(MODALITIES)
+    variants = without_one(tweet)
+    check, once = ending(None)
+    expected = REPLAY.logits(tweet.tables, variants, check)
+    monkeypatch.setattr("attendant.models.replay._READ", 1)  # a tweet's tokens at a time
+    monkeypatch.setattr("attendant.models.replay._UNITS", 1)
+    check, piecewise = ending(None)
+    np.testing.assert_allclose(REPLAY.logits(tweet.tables, variants, check), expected, rtol=1e-4, atol=1e-6)
+    assert len(piecewise) > 3 * len(once)
+    for at in (1, 2, len(piecewise)):
+        check, looks = ending(at)
+        with pytest.raises(TimeoutError):
+            REPLAY.logits(tweet.tables, variants, check)
+        assert len(looks) == at
 
 
 def with_constant_weights(tweet, words, regions, attributes) -> torch.Tensor:

@@ -109,9 +109,14 @@ ATTENTION = Dashboard(
         "Samples": (
             lines(
                 "Measured",
-                "Explanations whose attention was measured.",
+                "Explanations whose attention was measured; of more than 50 a second some are left out, by chance.",
                 "cps",
-                {VERSION: rate("attendant_attention_samples_total", "model, version", V)},
+                {
+                    VERSION: rate("attendant_attention_samples_total", "model, version", V),
+                    f"{VERSION}, left out": rate(
+                        "attendant_attention_left_out_samples_total", "model, version", V
+                    ),
+                },
             ),
             lines(
                 "Dropped",

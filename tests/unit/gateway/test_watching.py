@@ -95,7 +95,9 @@ class Parts:
         self.heap = Heap()
         self.admission = Admission({Work.PREDICT: 1, Work.EXPLAIN: 1, Work.SLOW: 40})
         impacts = Impacts(share, self.worker, self.admission, self.metrics, lambda: 0.5, clock.__next__)
-        self.watch = Watch(self.heap, impacts, AttentionHistograms(self.metrics.registry), self.metrics)
+        self.watch = Watch(
+            self.heap, impacts, AttentionHistograms(self.metrics.registry), self.metrics, rate=1000.0
+        )
 
     async def end(self) -> None:
         if self.watch._rounds is None:
@@ -381,3 +383,12 @@ async def test_what_is_in_work_when_the_gateway_drains_is_passed_on(launch, tmp_
             np.testing.assert_array_equal(
                 decode_samples(fields[b"samples"]).values, decode_samples(gateway.worker.samples).values
             )
+
+
+async def test_of_more_than_the_rate_a_share_is_asked_for_and_the_others_are_counted():
+    parts = Parts()
+    wanted = [parts.watch.wants(question()) for _ in range(3000)]
+    assert sum(wanted) == 2000  # of the first second twice the rate
+    assert parts.count("attendant_attention_left_out_samples_total", model="sarcasm", version="1") == 1000
+    assert parts.watch.wants(question(model="irony"))  # each version for itself
+    await parts.end()
