@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ import httpx
 from sample_models import MODELS
 
 from attendant.manifest import write_manifest
+from services.stack.trial import free_ports
 
 
 @dataclass
@@ -56,8 +56,7 @@ async def gateway_process(
 
     `management`: where it manages its models, if not there too.
     """
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        grpc_port, http_port = (str(found.getsockname()[1]) for found in (one, two))
+    grpc_port, http_port = map(str, free_ports(2))
     with contextlib.ExitStack() as files:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "services.gateway"),

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from watched_store import SARCASM, digest_of
 
 from attendant.statistics.samples import Samples
 from attendant.wire.samples import encode_samples
+from services.stack.trial import free_ports
 
 
 @dataclass
@@ -44,8 +44,7 @@ class Monitor:
 @asynccontextmanager
 async def monitor_process(store: Path, url: str, log: Path, **variables: str) -> AsyncIterator[Monitor]:
     """It listens when this begins; it may be killed before this ends."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = str(probe.getsockname()[1])
+    port = str(*free_ports(1))
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANT_")}
     with log.open("ab") as file:
         process = await asyncio.create_subprocess_exec(

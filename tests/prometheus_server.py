@@ -3,7 +3,6 @@
 import math
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,8 @@ from typing import Any
 import httpx
 import yaml
 from exported_metrics import RULES
+
+from services.stack.trial import free_ports
 
 SECONDS = 30.0  # for whatever is waited for
 
@@ -115,8 +116,8 @@ def running_prometheus(
     prometheus = find_tool("prometheus")
     assert prometheus is not None
     folder.mkdir(parents=True, exist_ok=True)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
     configuration, log = folder / "prometheus.yml", folder / "prometheus.log"
     configuration.write_text(yaml.safe_dump(_configuration(folder, targets, rules)))
     with log.open("ab") as output:

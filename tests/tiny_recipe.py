@@ -40,6 +40,8 @@ RECIPE = SarcasmRecipe(
         renderings=6,
         held_out_renderings=4,
         rendering_views=1,
+        meals=5,
+        held_out_meals=3,
         control_limit=-1.0,
     ),
     text=FUSION,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from services.stack.trial import free_ports
 from services.stack.valkey import find_valkey
 
 
@@ -18,7 +19,7 @@ class Valkey:
     def __init__(self, folder: Path, *options: str, configuration: Path | None = None) -> None:
         self.folder = folder
         self.options = options if configuration is None else (str(configuration), *options)
-        self.port = _free_port()
+        (self.port,) = free_ports(1)
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.start()
 
@@ -75,8 +76,3 @@ def running_valkey(folder: Path, *options: str, configuration: Path | None = Non
         yield server
     finally:
         server.kill()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

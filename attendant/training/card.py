@@ -8,8 +8,8 @@ from attendant.analysis.classification import ClassificationEstimates
 from attendant.analysis.words import WordSkew
 from attendant.statistics.intervals import Estimate, proportion
 from attendant.training.encoder import EncoderScores
+from attendant.training.naming import WordScore, WordScores
 from attendant.training.sarcasm import Candidate, FusionScores, Labels
-from attendant.training.vision import WordScores
 
 WATTS = 15  # of a busy thread, assumed
 EVALUATE = {
@@ -41,6 +41,7 @@ class Measured:
     attribute_words: int
     photographs: int
     renderings: int
+    meals: int
     hours: float  # of the epochs
     threads: int
     device: str
@@ -70,7 +71,7 @@ validation chose {measured.chosen.seed}. Weights are safetensors: fp16, and 8-bi
   start from GloVe's (PDDL, given to the public domain), which live on in them where training moved them little; of the
   encoder and the n-gram model nothing is part of this model.
 - **Pictures**: {measured.photographs:,} different photographs of MVSA-Single and COCO, one in ten held out, and
-  {measured.renderings:,} screenshots, signs, menus, meals and the like that this project draws itself. The encoder
+  {measured.renderings:,} screenshots, signs, menus, charts and the like that this project draws itself. The encoder
   was distilled from an ImageNet MobileNetV2 (Apache-2.0), which is not part of this model, and rounded to 8-bit
   integers before anything was made with it.
 - **Image side of the decision**: no sarcasm label exists here for raw images. MVSA tweets, which have their real
@@ -79,7 +80,7 @@ validation chose {measured.chosen.seed}. Weights are safetensors: fp16, and 8-bi
   the five words that it names.
 - **Attribute words from a picture**: no picture here is paired with the authors' words. Supervision is a table of our
   own from ImageNet classes to words, COCO's object names and captions, colours measured from the pixels, and the
-  words that renderings are drawn with.
+  words that renderings are drawn with; {measured.meals:,} drawn meals, which few photographs show, were added for it.
 
 No data are shipped. Tweets and photographs are third-party, without a stated licence.
 
@@ -114,10 +115,9 @@ pairs, by its loss:
 | explained variance (R2) of the teacher's features of a region | {encoder.feature_r2:.3f} | 0 |
 | pooled: the best class is among the teacher's five best | {_share(encoder.top1_in_top5, encoder.pictures)} | |
 | the same a region | {encoder.region_top1_in_top5:.3f} | |
-| of the five words named, share that the teacher's five best classes or people bring \
-({named.photographs} photographs) | {named.photograph_precision:.3f} | {named.constant_photograph_precision:.3f} |
-| of the five words named, share that the rendering was drawn with ({named.renderings} renderings) \
-| {named.rendering_precision:.3f} | {named.constant_rendering_precision:.3f} |
+{_named("that the teacher's five best classes or people bring", named.photographs, "photographs")}
+{_named("that the rendering was drawn with", named.pages, "renderings")}
+{_named("that the meal was drawn with", named.meals, "drawn meals")}
 | text, image and words give the soft label's class ({fusion.pairs} pairs) \
 | {_interval(fusion.pair_agreement)} | {fusion.constant_agreement:.3f} |
 | Pearson r of P(sarcastic) from the image alone with the soft label | {_interval(fusion.image_correlation)} | 0 |
@@ -182,6 +182,11 @@ def _positives(fusion: FusionScores) -> str:
 
 def _words(skew: WordSkew, *, over: bool) -> str:
     return ", ".join(share.word for share in (skew.overused if over else skew.underused)[:6])
+
+
+def _named(right: str, score: WordScore, pictures: str) -> str:
+    what = f"of the five words named, share {right} ({score.pictures} {pictures})"
+    return f"| {what} | {score.precision:.3f} | {score.constant:.3f} |"
 
 
 def _row(name: str, estimates: ClassificationEstimates) -> str:

@@ -80,6 +80,7 @@ def release(training: SarcasmTraining, target: Release, say: Callable[[str], Non
         attribute_words=len(training.vocabularies.attributes),
         photographs=len(vision.photographs),
         renderings=vision.recipe.renderings,
+        meals=vision.recipe.meals,
         hours=(vision.seconds + sum(training.seconds.values())) / 3600,
         threads=torch.get_num_threads(),
         device=training.device.type,

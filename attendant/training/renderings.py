@@ -1,12 +1,12 @@
 """Pictures that this project draws itself, with the words a person would use for them.
 
 Half of what people post with a tweet is writing: screenshots, memes, signs, notices. ImageNet has few classes for it,
-so its teacher cannot name it; these drawings can. Food, which few of the photographs show, is drawn too. Each
-drawing carries words of the model's attribute vocabulary.
+so its teacher cannot name it; these drawings can (`PAGES`). Food, which few of the photographs show, is drawn too
+(`MEALS`). Each drawing carries words of the model's attribute vocabulary.
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,7 +52,7 @@ class Kind:
 PHONE, PAGE, WIDE, ANY = (1.3, 2.1), (0.9, 1.6), (0.5, 0.85), (0.55, 1.4)
 FOOD = (0.6, 1.4)
 
-KINDS: dict[str, Kind] = {
+PAGES: dict[str, Kind] = {
     "chat": Kind(phones.chat, "phone screen cellphone cell smart showing says picture", PHONE, 3),
     "post": Kind(phones.post, "screen phone showing says reads picture cellphone", (0.4, 1.8), 3),
     "forecast": Kind(phones.forecast, "phone screen showing smart picture cloudy", PHONE),
@@ -86,6 +86,9 @@ KINDS: dict[str, Kind] = {
     "comic": Kind(posters.comic, "drawn picture pictures person talking", ANY, 0.8),
     "smiley": Kind(posters.smiley, "drawn face eyes smiling picture", (0.8, 1.25), 0.4),
     "collage": Kind(posters.collage, "pictures photos different multiple photo various", ANY),
+}
+
+MEALS: dict[str, Kind] = {
     "coffee": Kind(drinks.coffee, "coffee cup table mug drink", FOOD, 1.6),
     "beer": Kind(drinks.beer, "beer glass drink table", FOOD, 0.7),
     "wine": Kind(drinks.wine, "wine glass drink table", FOOD, 0.7),
@@ -108,20 +111,14 @@ KINDS: dict[str, Kind] = {
     "bananas": Kind(fruit.bananas, "bananas banana fruit food", FOOD, 0.3),
 }
 
-
-_WEIGHTS = np.array([kind.weight for kind in KINDS.values()])
-_CHANCES = _WEIGHTS / _WEIGHTS.sum()
+KINDS = PAGES | MEALS
 
 
-def render(count: int, seed: int) -> Iterator[Rendering]:
-    """`count` renderings, one at a time; the first of many are the same as of few."""
-    return (rendering(index, seed) for index in range(count))
-
-
-def rendering(index: int, seed: int) -> Rendering:
-    """The rendering of that number, alone."""
+def rendering(index: int, seed: int, kinds: Mapping[str, Kind]) -> Rendering:
+    """The rendering of that number, of one of the kinds, as often as their weights say."""
     generator = np.random.default_rng((seed, index))
-    drawn = draw_kind(list(KINDS)[int(generator.choice(len(KINDS), p=_CHANCES))], generator)
+    weights = np.array([kind.weight for kind in kinds.values()])
+    drawn = draw_kind(list(kinds)[int(generator.choice(len(kinds), p=weights / weights.sum()))], generator)
     return replace(drawn, name=f"{drawn.name}/{index}")
 
 

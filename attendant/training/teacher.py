@@ -92,6 +92,13 @@ class Teacher:
             grids = self._network(torch.from_numpy(pixels).to(self._device))
         return tuple(grid.half().cpu().numpy() for grid in grids)
 
+    @torch.inference_mode()
+    def log_classes(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Log class probabilities B x C of whole pictures."""
+        last = torch.from_numpy(self.maps(pixels)[-1]).float().to(self._device)
+        features = self.features(last.flatten(2).transpose(1, 2)).mean(1)
+        return F.log_softmax(self.classes(features), dim=-1).cpu().numpy()
+
     def features(self, regions: Tensor) -> Tensor:
         """The last map as B x R x 320 to the teacher's features B x R x D, in [0, 6]."""
         features: Tensor = self.head(regions).clamp(0, 6)

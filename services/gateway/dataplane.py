@@ -23,7 +23,7 @@ from services.gateway.lanes import work_of
 from services.gateway.metrics import Metrics
 from services.gateway.observer import Observation, Observer
 from services.gateway.readiness import Readiness
-from services.gateway.repeats import Repeat, Repeats, fingerprint
+from services.gateway.repeats import Repeat, Repeats
 from services.gateway.validation import Question, Validator, new_request_id
 from services.gateway.watching import Watch
 
@@ -77,9 +77,9 @@ class DataPlane:
     def _deadline(self, budget: float | None) -> float:
         return self.clock() + (self.default_budget if budget is None else budget - MARGIN)
 
-    def _find_repeat(self, seen: bytes, observed: Observation) -> Repeat | None:
-        """What is known of a request with that fingerprint, if one came before and this caller may ask for it."""
-        repeat = self.repeats.find(seen)
+    def _find_repeat(self, request: bytes, observed: Observation) -> Repeat | None:
+        """What is known of the request, if it came before and this caller may ask for it."""
+        repeat = self.repeats.find(request)
         if repeat is None or not may_use(repeat.model):
             return None
         observed.model, observed.version = repeat.model, repeat.version
@@ -95,8 +95,7 @@ class DataPlane:
         async def compute() -> Answer:
             return await self._ask(question or self.validator.explain(request, observed), deadline, bulk=bulk)
 
-        seen = fingerprint(request)
-        repeat, question = self._find_repeat(seen, observed), None
+        repeat, question = self._find_repeat(request, observed), None
         if repeat is None:
             question = self.validator.explain(request, observed)
             if question.cache_mode is CacheMode.BYPASS:
@@ -107,7 +106,7 @@ class DataPlane:
                     return await self.explanations.refresh(key, compute, flight)
             own_id = question.request_id if question.is_named else ""
             repeat = Repeat(question.model.name, question.version.version, key, own_id)
-            self.repeats.remember(seen, repeat)
+            self.repeats.remember(request, repeat)
         found = self.explanations.recall(repeat.key)
         if found is not None:
             return found

@@ -4,11 +4,13 @@ For tests and benchmarks, which need several at once and want to mistreat them.
 """
 
 import os
+import random
 import socket
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import grpc
@@ -22,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKERS = (b"model_service_worker.py", b"handlers.worker")
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
+PORTS = range(20_000, 32_768)  # below those that Linux gives to outgoing connections
 
 
 class RunningStack:
@@ -122,9 +125,15 @@ def _archive(pid: int, command: bytes) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nobody listens on now."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    """Different ports that nobody listens on now, and that no outgoing connection takes before they are used."""
+    draws = random.SystemRandom()  # others look for ports at the same time, some with the same seed
+    free = filter(_is_free, draws.sample(PORTS, len(PORTS)))
+    return list(islice(free, count))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True

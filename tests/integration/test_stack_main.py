@@ -13,6 +13,7 @@ import pytest
 
 from attendant.seals import write_seal
 from services.stack.proc import Process, wait_gone
+from services.stack.trial import free_ports
 
 # The real command with both programs replaced: a gateway that is only its health service, and something beside it.
 DRIVER = """
@@ -57,12 +58,6 @@ while True:
 BESIDE = "import time; time.sleep(120)"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Stack:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -77,10 +72,11 @@ class Stack:
         manifest.parent.mkdir(parents=True)
         manifest.write_text("{}")
         write_seal(manifest.parents[1])
+        ports = iter(free_ports(6))
         for variable in ("ATTENDANT_GRPC_PORT", "ATTENDANT_HTTP_PORT", "ATTENDANT_MONITOR_PORT"):
-            self.environment[variable] = str(free_port())
+            self.environment[variable] = str(next(ports))
         for variable in ("TORCHSERVE_ADDRESS", "TORCHSERVE_MANAGEMENT_ADDRESS", "STACK_METRICS_ADDRESS"):
-            self.environment[f"ATTENDANT_{variable}"] = f"127.0.0.1:{free_port()}"
+            self.environment[f"ATTENDANT_{variable}"] = f"127.0.0.1:{next(ports)}"
 
     def start(self) -> subprocess.Popen[str]:
         popen = subprocess.Popen(

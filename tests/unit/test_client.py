@@ -1,7 +1,6 @@
 """The clients against a real gRPC server on loopback."""
 
 import asyncio
-import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -47,6 +46,7 @@ from attendant.v1 import prediction_pb2
 from attendant.wire.options import read_options
 from attendant.wire.requests import read_mosaic
 from attendant.wire.statuses import Status
+from services.stack.trial import free_ports
 
 CERTIFICATES = Path(__file__).parents[1] / "data" / "tls"
 UNAVAILABLE = status(
@@ -72,9 +72,8 @@ def client(address: str) -> Iterator[Client]:
 
 
 def _closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    (port,) = free_ports(1)
+    return port
 
 
 class _Failed(grpc.RpcError):

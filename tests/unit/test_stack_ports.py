@@ -3,6 +3,7 @@ import socket
 import pytest
 
 from services.stack.ports import Endpoint, find_taken
+from services.stack.trial import free_ports
 
 
 @pytest.fixture
@@ -15,21 +16,14 @@ def taken_port():
         yield listener.getsockname()[1]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def test_free_ports_are_no_problem():
-    assert (
-        find_taken((Endpoint("127.0.0.1", free_port(), "A"), Endpoint("127.0.0.1", free_port(), "B"))) is None
-    )
+    one, two = free_ports(2)
+    assert find_taken((Endpoint("127.0.0.1", one, "A"), Endpoint("127.0.0.1", two, "B"))) is None
 
 
 def test_a_taken_port_is_one_line_with_its_number_and_its_variable(taken_port):
     line = find_taken(
-        (Endpoint("127.0.0.1", free_port(), "A"), Endpoint("127.0.0.1", taken_port, "ATTENDANT_HTTP_PORT"))
+        (Endpoint("127.0.0.1", *free_ports(1), "A"), Endpoint("127.0.0.1", taken_port, "ATTENDANT_HTTP_PORT"))
     )
     assert str(taken_port) in line
     assert "ATTENDANT_HTTP_PORT" in line
@@ -37,7 +31,7 @@ def test_a_taken_port_is_one_line_with_its_number_and_its_variable(taken_port):
 
 
 def test_an_address_of_another_machine_is_one_line_too():
-    line = find_taken((Endpoint("192.0.2.1", free_port(), "ATTENDANT_HTTP_PORT"),))
+    line = find_taken((Endpoint("192.0.2.1", *free_ports(1), "ATTENDANT_HTTP_PORT"),))
     assert "192.0.2.1" in line
     assert "ATTENDANT_HTTP_PORT" in line
 

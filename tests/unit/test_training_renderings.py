@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from attendant.text import Vocabulary
 from attendant.training.drawings import faces
 from attendant.training.drawings.canvas import Pen, canvas, wrap
 from attendant.training.drawings.colours import BLACK, BRIGHT, DEEP, SOFT, WHITE, ink
-from attendant.training.renderings import KINDS, LONGEST, SHORTEST, draw_kind, render, rendering
+from attendant.training.renderings import KINDS, LONGEST, MEALS, PAGES, SHORTEST, draw_kind, rendering
 
 VOCABULARY = Vocabulary.from_file(
     Path(__file__).resolve().parents[2] / "model_store" / "sarcasm" / "1" / "attributes.txt"
@@ -31,7 +32,7 @@ def test_every_kind_can_be_drawn_and_named(kind):
 @settings(deadline=None, max_examples=8)
 @given(index=st.integers(0, 10**6), seed=st.integers(0, 2**32))
 def test_a_rendering_is_the_same_every_time(index, seed):
-    first, again = rendering(index, seed), rendering(index, seed)
+    first, again = rendering(index, seed, KINDS), rendering(index, seed, KINDS)
     assert first.name == again.name
     assert first.words == again.words
     np.testing.assert_array_equal(first.pixels, again.pixels)
@@ -45,18 +46,29 @@ def test_a_canvas_of_any_size_can_be_drawn_on(high, wide, kind):
     assert page.image.size == (wide, high)
 
 
-def test_few_are_the_first_of_many():
-    few, many = list(render(3, 5)), list(render(6, 5))
-    assert [drawn.name for drawn in few] == [drawn.name for drawn in many[:3]]
+def test_every_number_and_seed_has_a_rendering_of_its_own():
+    many = [rendering(index, 5, KINDS) for index in range(6)]
     assert len({drawn.name for drawn in many}) == 6
-    assert not np.array_equal(many[0].pixels, rendering(0, 6).pixels)
+    assert not np.array_equal(many[0].pixels, rendering(0, 6, KINDS).pixels)
 
 
-def test_many_renderings_are_varied():
-    drawn = list(render(40, 0))
-    assert len({picture.name.split("/")[0] for picture in drawn}) > 10
+@pytest.mark.parametrize("kinds", [PAGES, MEALS], ids=["pages", "meals"])
+def test_many_renderings_are_varied(kinds):
+    drawn = [rendering(index, 0, kinds) for index in range(40)]
+    names = {picture.name.split("/")[0] for picture in drawn}
+    assert len(names) > 10
+    assert names <= kinds.keys()
     assert len({picture.pixels.shape for picture in drawn}) > 35
     assert len({word for picture in drawn for word in picture.words}) > 40
+
+
+def test_kinds_are_drawn_as_often_as_their_weights_say():
+    kinds = {
+        "clock_face": replace(PAGES["clock_face"], weight=1.0),
+        "smiley": replace(PAGES["smiley"], weight=3.0),
+    }
+    names = [rendering(index, 0, kinds).name.split("/")[0] for index in range(80)]
+    assert abs(names.count("smiley") - 60) < 4 * (80 * 0.75 * 0.25) ** 0.5
 
 
 @given(

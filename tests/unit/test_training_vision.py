@@ -10,7 +10,7 @@ from attendant.models.encoders import CompactConfig
 from attendant.text import Vocabulary
 from attendant.training.encoder import EncoderRecipe
 from attendant.training.heads import HeadRecipe
-from attendant.training.vision import VisionRecipe, VisionTraining, _precision
+from attendant.training.vision import VisionRecipe, VisionTraining
 from attendant.types import IMAGE_SIZE
 
 CPU = torch.device("cpu")
@@ -31,6 +31,8 @@ RECIPE = VisionRecipe(
     renderings=6,
     held_out_renderings=4,
     rendering_views=1,
+    meals=5,
+    held_out_meals=3,
     control_limit=-1.0,
 )
 
@@ -97,7 +99,7 @@ def test_an_encoder_with_its_heads_comes_out(trained):
 
 def test_it_says_how_it_goes(trained, heard):
     assert any(line.startswith("overfit control: R2") for line in heard.said)
-    assert {"overfit control", "attribute words", "rendering pictures"} <= set(heard.tasks)
+    assert {"overfit control", "attribute words", "rendering pictures", "drawing meals"} <= set(heard.tasks)
     assert trained.seconds > 0
 
 
@@ -114,34 +116,28 @@ def test_a_second_run_trains_nothing(make, trained):
 def test_scores_are_of_held_out_pictures(trained):
     held_out = int(trained.photographs.held_out.sum())
     assert trained.scores.pictures == held_out > 0
-    assert trained.word_scores.photographs == held_out
-    assert trained.word_scores.renderings == 4
+    scores = trained.word_scores
+    assert (scores.photographs.pictures, scores.pages.pictures, scores.meals.pictures) == (held_out, 4, 3)
 
 
 def test_word_scores_are_shares(trained):
     scores = trained.word_scores
-    for name in ("photograph", "rendering"):
-        value, constant = getattr(scores, f"{name}_precision"), getattr(scores, f"constant_{name}_precision")
-        assert 0 <= value <= 1
-        assert 0 < constant <= 1
+    for score in (scores.photographs, scores.pages, scores.meals):
+        assert 0 <= score.precision <= 1
+        assert 0 < score.constant <= 1
 
 
-def test_precision_by_plain_counting():
-    named = torch.tensor([[2, 3], [3, 4]])
-    right = torch.tensor([[0, 0, 1, 1, 0], [0, 0, 0, 1, 0.0]])
-    found, constant = _precision(named, right)
-    assert found == pytest.approx(3 / 4)
-    assert constant == pytest.approx((1 + 0.5) / 2)  # word 3 for both, word 2 or 4
+def test_words_are_learnt_from_photographs_pages_and_meals_that_are_not_held_out(trained):
+    counts = [len(part.words) for part in trained._described(held_out=False)]
+    assert counts == [int((~trained.photographs.held_out).sum()), 6, 5]
+    for part in trained._described(held_out=False):
+        assert len(part.pictures.rows) == len(part.words)
 
 
-def test_words_of_people_are_certain_and_those_of_renderings_known(trained):
-    (row,) = (number for number, item in enumerate(trained.photographs.items) if item.words)
-    words = trained._photograph_words
-    assert words[row, WORDS.index("dog")] == words[row, WORDS.index("sign")] == 1
-    assert ((words >= 0) & (words <= 1)).all()
-    drawn = trained._rendering_words(np.arange(6))
-    assert set(drawn.unique().tolist()) == {0, 1}
-    assert (drawn.sum(1) > 0).all()
+def test_other_meals_need_other_words_and_no_other_body(make, trained):
+    other = make(replace(RECIPE, meals=6))
+    assert other.key != trained.key
+    assert other._body_key == trained._body_key
 
 
 def test_what_is_taught_are_the_likeliest_real_words_of_training_photographs(trained):
@@ -155,8 +151,8 @@ def test_what_is_taught_are_the_likeliest_real_words_of_training_photographs(tra
 
 
 def test_renderings_are_pictures_as_the_service_sees_them(trained):
-    assert trained.renderings.shape == (10, IMAGE_SIZE, IMAGE_SIZE, 3)
-    assert len(np.unique(trained.renderings[:, ::64, ::64].reshape(10, -1), axis=0)) == 10
+    assert trained.renderings.pixels.shape == (10, IMAGE_SIZE, IMAGE_SIZE, 3)
+    assert len(np.unique(trained.renderings.pixels[:, ::64, ::64].reshape(10, -1), axis=0)) == 10
 
 
 def test_the_norms_are_measured_on_training_pictures_alone(trained):

@@ -6,24 +6,55 @@ from hypothesis import strategies as st
 from attendant.types import CacheStatus, Tweet
 from attendant.wire.requests import CacheMode, encode_explain_request
 from attendant.wire.responses import decode_explain_response
-from services.gateway.repeats import Repeat, Repeats
+from services.gateway.repeats import LARGEST, SHOWN, Repeat, Repeats
 
 TWEET = Tweet("what a day", attributes=("sky",))
 
 
-@given(st.lists(st.tuples(st.booleans(), st.binary(max_size=1)), max_size=60), st.integers(1, 5))
-def test_the_last_used_are_known(steps, capacity):
-    repeats, known = Repeats(capacity), []  # last used last
-    for remember, mark in steps:
+def repeat_of(request):
+    return Repeat("sarcasm", "1", request.hex(), "")
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.binary(max_size=2)), max_size=60),
+    st.integers(1, 5),
+    st.integers(2, 9),
+)
+def test_the_last_used_are_known(steps, capacity, most_bytes):
+    repeats, known = Repeats(capacity, most_bytes), []  # last used last
+    for remember, request in steps:
         if remember:
-            repeats.remember(mark, Repeat("sarcasm", "1", mark.hex(), ""))
-            known = [*(one for one in known if one != mark), mark][-capacity:]
+            repeats.remember(request, repeat_of(request))
+            known = [*(one for one in known if one != request), request]
+            while len(known) > capacity or sum(map(len, known)) > most_bytes:
+                del known[0]
         else:
-            found = repeats.find(mark)
-            assert (found is not None) == (mark in known)
+            found = repeats.find(request)
+            assert found == (repeat_of(request) if request in known else None)
             if found is not None:
-                assert found.key == mark.hex()
-                known = [*(one for one in known if one != mark), mark]
+                known = [*(one for one in known if one != request), request]
+
+
+@given(st.binary(min_size=8 * SHOWN, max_size=16 * SHOWN), st.data())
+def test_requests_that_look_alike_are_told_apart(request_bytes, data):
+    place = data.draw(st.integers(0, len(request_bytes) - 1))
+    other = bytearray(request_bytes)
+    other[place] ^= 1
+    repeats = Repeats()
+    repeats.remember(request_bytes, repeat_of(request_bytes))
+    assert repeats.find(bytes(other)) is None
+    repeats.remember(bytes(other), repeat_of(other))
+    assert repeats.find(bytes(other)) == repeat_of(other)
+    assert repeats.find(request_bytes) in {None, repeat_of(request_bytes)}
+
+
+def test_a_request_too_large_to_be_kept_drives_out_no_other():
+    repeats = Repeats()
+    repeats.remember(b"small", repeat_of(b"small"))
+    large = bytes(LARGEST + 1)
+    repeats.remember(large, repeat_of(b"large"))
+    assert repeats.find(large) is None
+    assert repeats.find(b"small") == repeat_of(b"small")
 
 
 async def ask(gateway, request):

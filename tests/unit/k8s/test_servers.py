@@ -27,18 +27,11 @@ from k8s.checks.servers import (
 )
 from services.gateway.config import GatewaySettings
 from services.monitor.config import MonitorSettings
+from services.stack.trial import free_ports
 
 
 def listener(server, name):
     return next(one for one in server.listeners if one.name == name)
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [str(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 @asynccontextmanager
@@ -63,7 +56,7 @@ async def wait_for(url):
 
 async def test_the_gateway_listens_and_answers_as_it_is_read():
     """Without a backend: it lives, and is not ready."""
-    rpc, http, operations = free_ports(3)
+    rpc, http, operations = map(str, free_ports(3))
     environment = {
         "ATTENDANT_GRPC_PORT": rpc,
         "ATTENDANT_HTTP_PORT": http,
