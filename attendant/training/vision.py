@@ -108,26 +108,16 @@ class VisionTraining:
     @cached_property
     def renderings(self) -> Drawn:
         """Pages, screens, signs: what ImageNet has few classes for."""
-        return load_drawn(
-            PAGES,
-            self.recipe.renderings,
-            self.recipe.held_out_renderings,
-            RENDERING_SEED,
-            self._cache,
-            self._progress.task("rendering pictures"),
-        )
+        shown, held_out = self.recipe.renderings, self.recipe.held_out_renderings
+        report = self._progress.task("rendering pictures")
+        return load_drawn(PAGES, shown, held_out, RENDERING_SEED, self._cache, report)
 
     @cached_property
     def meals(self) -> Drawn:
         """Food and drink: what few photographs show."""
-        return load_drawn(
-            MEALS,
-            self.recipe.meals,
-            self.recipe.held_out_meals,
-            RENDERING_SEED,
-            self._cache,
-            self._progress.task("drawing meals"),
-        )
+        shown, held_out = self.recipe.meals, self.recipe.held_out_meals
+        report = self._progress.task("drawing meals")
+        return load_drawn(MEALS, shown, held_out, RENDERING_SEED, self._cache, report)
 
     @cached_property
     def teacher(self) -> Teacher:
