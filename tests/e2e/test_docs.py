@@ -73,7 +73,7 @@ def test_a_command_runs(script, services, desk):
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=250,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.strip()

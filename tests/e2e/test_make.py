@@ -38,7 +38,7 @@ def make(environment, *arguments):
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=250,
     )
 
 

@@ -102,7 +102,6 @@ async def serving(store, address, management):
         yield channel.unary_unary("/attendant.v1.AttendantService/Predict")
 
 
-@pytest.mark.timeout(240)
 async def test_a_torchserve_that_is_restarted_is_found_again(store, start_torchserve, hasty_archives):
     start, address, management = start_torchserve
     first = start(hasty_archives)
@@ -118,7 +117,6 @@ async def test_a_torchserve_that_is_restarted_is_found_again(store, start_torchs
         await wait_for_answer(predict)
 
 
-@pytest.mark.timeout(240)
 async def test_a_worker_of_torchserve_that_hangs_is_replaced(store, start_torchserve, hasty_archives):
     start, address, management = start_torchserve
     child = start(hasty_archives)

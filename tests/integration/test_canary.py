@@ -84,7 +84,6 @@ async def asked(service, weights="", store=STORE):
 
 
 @torchserve
-@pytest.mark.timeout(300)
 async def test_a_canary_gets_its_share_grows_and_is_rolled_back(service):
     async with asked(service, "sarcasm=1:80,2:20") as first, asked(service, "sarcasm=2:20,1:80") as second:
         few = await first.versions()
@@ -106,7 +105,6 @@ async def test_a_canary_gets_its_share_grows_and_is_rolled_back(service):
 
 
 @torchserve
-@pytest.mark.timeout(120)
 async def test_what_answers_is_the_version_that_it_says(service):
     """The shared-out answer is that of the named version to the last bit; the two versions differ."""
     known = read_store(STORE)["sarcasm"].versions
@@ -137,7 +135,6 @@ def _store_with_version_3(folder: Path) -> Path:
 
 
 @torchserve
-@pytest.mark.timeout(120)
 async def test_workers_that_lack_the_version_are_told_to_the_caller_and_keep_a_new_gateway_out(
     service, tmp_path
 ):

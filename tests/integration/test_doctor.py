@@ -76,7 +76,7 @@ def program(*arguments):
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=250,
     )
     assert not done.stderr, done.stderr
     return read(done.stdout, done.returncode)

@@ -71,7 +71,6 @@ def are_balanced(found) -> bool:
     return all(abs(share - mean) <= BALANCE * mean for share in found)
 
 
-@pytest.mark.timeout(300)
 async def test_two_share_the_traffic_one_is_killed_and_another_takes_its_place(start_pod, store):
     start, ports = start_pod
     one, two = start("127.0.0.1"), start("127.0.0.2")

@@ -69,7 +69,6 @@ def _worker(pod, archive: str) -> int:
     raise AssertionError(f"{archive} has no worker")
 
 
-@pytest.mark.timeout(240)
 async def test_it_is_live_at_once_ready_with_its_workers_and_answers_what_it_has_before_it_ends(pod):
     async with asyncio.timeout(20):
         while await pod.health("live") != SERVING:  # noqa: ASYNC110
@@ -111,7 +110,6 @@ async def _answer(predictions) -> bool:
         return False
 
 
-@pytest.mark.timeout(240)
 async def test_a_torchserve_that_ends_by_itself_ends_the_pod(pod):
     await pod.wait_until_ready()
     members = family(pod.child.process.pid)
@@ -122,7 +120,6 @@ async def test_a_torchserve_that_ends_by_itself_ends_the_pod(pod):
     assert wait_gone(members, 5)
 
 
-@pytest.mark.timeout(240)
 async def test_torchserve_does_not_outlive_the_pods_process(pod):
     await pod.wait_until_ready()
     members = family(pod.child.process.pid)
@@ -130,7 +127,6 @@ async def test_torchserve_does_not_outlive_the_pods_process(pod):
     assert wait_gone(members, 20)
 
 
-@pytest.mark.timeout(240)
 async def test_models_cannot_be_registered_or_unregistered_from_outside(pod):
     await pod.wait_until_ready()
     name = b"\x0a\x07sarcasm"  # field 1 of UnregisterModelRequest
@@ -183,7 +179,6 @@ def test_no_archive_a_long_folder_and_a_bad_setting_are_one_line_each(tmp_path):
         assert says in line
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("port", ["HEALTH_PORT", "INFERENCE_PORT"])
 def test_a_taken_port_ends_it(sarcasm_archives, port):
     others = ("INFERENCE_PORT", "MANAGEMENT_PORT", "METRICS_PORT", "HEALTH_PORT")
