@@ -62,10 +62,9 @@ class DataPlane:
         """An ExplainRequest's ExplainResponse. Bulk work waits for its turn; else a full lane is a refusal."""
         with self.observer.request("ExplainStream" if bulk else "Explain") as observed:
             deadline = None if bulk and budget is None else self._deadline(budget)
-            answer, status = await self._explain(request, observed, deadline, bulk=bulk)
-            self.metrics.cache_requests.labels(status.value).inc()
+            answer, observed.cache = await self._explain(request, observed, deadline, bulk=bulk)
             return finish_explain_response(
-                answer.response, self._finished(answer.timing, observed), observed.request_id, status
+                answer.response, self._finished(answer.timing, observed), observed.request_id, observed.cache
             )
 
     async def list_models(self) -> bytes:
@@ -110,9 +109,12 @@ class DataPlane:
         found = self.explanations.recall(repeat.key)
         if found is not None:
             return found
-        finding = self.explanations.find(repeat.key, compute, flight)  # Redis is asked from here on
+        asked = self.explanations.ask(repeat.key, flight)
+        found = self.explanations.receive(repeat.key, asked)
+        if found is not None:
+            return found
         async with self._until(deadline):
-            return await finding
+            return await self.explanations.find(repeat.key, compute, flight, asked)
 
     async def _ask(self, question: Question, deadline: float | None, *, bulk: bool = False) -> Answer:
         """The backend's answer, once its kind of work has a slot; work whose deadline has passed is not begun.

@@ -1,14 +1,13 @@
 """Where an explanation comes from: this process's memory, all gateways' Redis, whoever computes it now, or a worker."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from attendant.types import CacheStatus, Timing
 from services.gateway.cache import LruCache
 from services.gateway.flights import Flights
 from services.gateway.metrics import Metrics
-from services.gateway.redis_cache import Entry, RedisCache, Reply
+from services.gateway.redis_cache import Asked, Entry, RedisCache
 
 
 @dataclass(frozen=True)
@@ -48,24 +47,27 @@ class Explanations:
         self._memory_hits.inc()
         return Answer(response, _NO_TIME), CacheStatus.HIT
 
-    def find(self, key: str, compute: Compute, flight: str) -> Coroutine[Any, Any, Found]:
-        """The answer under `key`, which `recall` has not: one that others keep, or `compute`'s.
+    def ask(self, key: str, flight: str) -> Asked | None:
+        """Ask Redis for what `recall` has not, unless somebody is waiting for the same: None then, or without one."""
+        return None if self._far is None or _name(key, flight) in self._flights else self._far.ask(key)
 
-        `compute` is called at most once for all who ask meanwhile. `flight` names the way it is computed: who would be
-        served on another way does not wait for this one. Raises what `compute` raises.
+    def receive(self, key: str, asked: Asked | None) -> Found | None:
+        """The answer that Redis keeps, if it has come already: then there is nothing to set up."""
+        entry = None if self._far is None or asked is None else self._far.receive(key, asked)
+        return None if entry is None else self._found_far(key, entry)
 
-        Redis is asked before the result is waited for: what is set up meanwhile costs no time.
+    async def find(self, key: str, compute: Compute, flight: str, asked: Asked | None = None) -> Found:
+        """The answer under `key`: one that others keep, or `compute`'s.
+
+        `compute` is called at most once for all who look for it meanwhile. `flight` names the way it is computed: who
+        would be served on another way does not wait for this one. `asked` is what `ask` brought. Raises what `compute`
+        raises.
         """
-        name = f"{key}/{flight}"
-        asked = None if self._far is None or name in self._flights else self._far.ask(key)
 
         async def lead() -> Found:
             return await self._find_far(key, compute, flight, asked)
 
-        return self._share(name, lead)
-
-    async def _share(self, name: str, lead: Callable[[], Awaitable[Found]]) -> Found:
-        found, shared = await self._flights.join(name, lead, _is_whole)
+        found, shared = await self._flights.join(_name(key, flight), lead, _is_whole)
         if shared:
             self._metrics.cache_hits.labels("flight").inc()
             return Answer(found[0].response, _NO_TIME), CacheStatus.HIT
@@ -79,7 +81,7 @@ class Explanations:
             self._keep(key, answer)
             return answer, CacheStatus.REFRESHED
 
-        found, shared = await self._flights.join(f"{key}/{flight}/refresh", lead, _is_whole)
+        found, shared = await self._flights.join(f"{_name(key, flight)}/refresh", lead, _is_whole)
         return (Answer(found[0].response, _NO_TIME), found[1]) if shared else found
 
     def _keep(self, key: str, answer: Answer) -> None:
@@ -92,22 +94,29 @@ class Explanations:
         if self._far is not None:
             await self._far.close()
 
-    async def _find_far(self, key: str, compute: Compute, flight: str, asked: Reply | None) -> Found:
+    async def _find_far(self, key: str, compute: Compute, flight: str, asked: Asked | None) -> Found:
         if self._far is None:
             answer = await compute()
             self._keep(key, answer)
             return answer, CacheStatus.MISS
         claimed = await self._far.claim(key, flight, asked)
         if isinstance(claimed, Entry):
-            self._redis_hits.inc()
-            self._near.set(key, claimed.response, claimed.age)
-            return Answer(claimed.response, _NO_TIME), CacheStatus.HIT
+            return self._found_far(key, claimed)
         async with claimed as lease:
             answer = await compute()
             if answer.whole:
                 self._near.set(key, answer.response)
                 lease.fill(answer.response)
         return answer, CacheStatus.MISS
+
+    def _found_far(self, key: str, entry: Entry) -> Found:
+        self._redis_hits.inc()
+        self._near.set(key, entry.response, entry.age)
+        return Answer(entry.response, _NO_TIME), CacheStatus.HIT
+
+
+def _name(key: str, flight: str) -> str:
+    return f"{key}/{flight}"
 
 
 def _is_whole(found: Found) -> bool:

@@ -10,6 +10,7 @@ from functools import cache
 import structlog
 
 from attendant.errors import AttendantError, Reason, internal
+from attendant.types import CacheStatus
 from services.gateway.metrics import UNKNOWN_MODEL, Metrics
 from services.gateway.statuses import CODES
 
@@ -26,6 +27,7 @@ class Observation:
     model: str = UNKNOWN_MODEL
     version: str = ""  # who is to answer, once that is known
     request_id: str = ""
+    cache: CacheStatus | None = None  # of an explanation that was given
 
 
 class Observer:
@@ -38,6 +40,7 @@ class Observer:
         self._requests = cache(metrics.requests.labels)
         self._seconds = cache(metrics.seconds.labels)
         self._by_version = cache(metrics.version_requests.labels)
+        self._by_cache = cache(metrics.cache_requests.labels)
 
     def elapsed(self, observation: Observation) -> float:
         """Seconds since the request arrived."""
@@ -63,10 +66,18 @@ class Observer:
             log.exception("unexpected failure", method=method, request_id=observation.request_id)
             raise self._named(internal(), observation) from error
         finally:
-            self._requests(method, observation.model, code).inc()
-            if observation.version:
-                self._by_version(observation.model, observation.version, code).inc()
-            self._seconds(method, observation.model).observe(self.elapsed(observation))
+            # when the answer has left
+            asyncio.get_running_loop().call_soon(
+                self._count, method, observation, code, self.elapsed(observation)
+            )
+
+    def _count(self, method: str, observation: Observation, code: str, seconds: float) -> None:
+        self._requests(method, observation.model, code).inc()
+        if observation.version:
+            self._by_version(observation.model, observation.version, code).inc()
+        if observation.cache is not None:
+            self._by_cache(observation.cache.value).inc()
+        self._seconds(method, observation.model).observe(seconds)
 
     def _explain(self, error: AttendantError, method: str, observation: Observation) -> None:
         self._named(error, observation)

@@ -42,7 +42,6 @@ _RENEW = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('pexpire',
 _RELEASE = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', KEYS[1])"
 
 T = TypeVar("T")
-Reply = asyncio.Future[Any]
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,14 @@ class Entry:
 
     response: bytes
     age: float
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question that is on its way, `since` a moment of the monotonic clock."""
+
+    reply: asyncio.Future[Any]
+    since: float
 
 
 class RedisCache:
@@ -70,19 +77,39 @@ class RedisCache:
         self._writes: set[asyncio.Task[None]] = set()
         metrics.watch_breaker(lambda: self._breaker.is_open)
 
-    def ask(self, key: str) -> Reply | None:
+    def ask(self, key: str) -> Asked | None:
         """Send what `claim` asks first, so that the reply is on its way sooner; None where that cannot be done now."""
-        return None if self._breaker.is_open else self._reads.ask(_entry_key(key))
+        since = time.monotonic()
+        reply = None if self._breaker.is_open else self._reads.ask(_entry_key(key))
+        return None if reply is None else Asked(reply, since)
 
-    async def claim(self, key: str, flight: str, asked: Reply | None = None) -> "Entry | Lease":
+    def receive(self, key: str, asked: Asked) -> Entry | None:
+        """The entry, if the reply has come already and is one; anything else is for `claim` to deal with."""
+        if not asked.reply.done() or asked.reply.exception() is not None:
+            return None
+        value = asked.reply.result()
+        entry = unpack(key, value, time.time()) if isinstance(value, bytes) else None
+        if entry is None or entry.age >= self._ttl:
+            return None
+
+        def count(seconds: float) -> None:
+            self._timed("get").observe(seconds)
+            self._count(entry)
+
+        asyncio.get_running_loop().call_soon(
+            count, time.monotonic() - asked.since
+        )  # when the answer has left
+        return entry
+
+    async def claim(self, key: str, flight: str, asked: Asked | None = None) -> "Entry | Lease":
         """The entry, once it is there, or the right to compute it, which one gateway has at a time.
 
         `flight` names what is computed: different work for the same entry does not wait for each other. `asked` is
         what `ask` brought.
         """
-        started = time.monotonic()
-        entry = await self._get(key, asked)
-        seconds = max(0.0, self._seconds - (time.monotonic() - started))
+        since = time.monotonic() if asked is None else asked.since
+        entry = await self._get(key, asked, since)
+        seconds = max(0.0, self._seconds - (time.monotonic() - since))
         pause = LOOK_SECONDS[0]
         while entry is None:
             lease = Lease(self, key, _lease_key(key, flight))
@@ -133,9 +160,11 @@ class RedisCache:
         await self._reads.close()
         await disconnect(self._client)
 
-    async def _get(self, key: str, asked: Reply | None) -> Entry | None:
-        value = await self._try("get", lambda: self._reads.get(_entry_key(key)) if asked is None else asked)
-        return self._read(key, value)
+    async def _get(self, key: str, asked: Asked | None, since: float) -> Entry | None:
+        def reply() -> Awaitable[Any]:
+            return self._reads.get(_entry_key(key)) if asked is None else asked.reply
+
+        return self._read(key, await self._try("get", reply, since))
 
     def _read(self, key: str, value: Any) -> Entry | None:
         """`value`: whatever came back; what is no string belongs to another command."""
@@ -152,9 +181,12 @@ class RedisCache:
         elif entry.age >= self._ttl:
             return None
         else:
-            self._metrics.cache_read_bytes.inc(len(value))
-            self._metrics.cache_age.observe(entry.age)
+            self._count(entry)
         return entry
+
+    def _count(self, entry: Entry) -> None:
+        self._metrics.cache_read_bytes.inc(_FIELDS.size + len(entry.response))
+        self._metrics.cache_age.observe(entry.age)
 
     async def _take(self, lease: "Lease") -> tuple[bool, Any]:
         """In one round trip, so that an entry that was made since we looked is not made again."""
@@ -194,11 +226,13 @@ class RedisCache:
 
         return await self._try(operation, within)
 
-    async def _try(self, operation: str, command: Callable[[], Awaitable[T]]) -> T | None:
-        """The same for a command that sees to its time itself."""
+    async def _try(
+        self, operation: str, command: Callable[[], Awaitable[T]], since: float | None = None
+    ) -> T | None:
+        """The same for a command that sees to its time itself, and may have begun before."""
         if self._breaker.is_open:
             return None
-        started = time.monotonic()
+        started = time.monotonic() if since is None else since
         try:
             return await command()
         except _NO_ANSWER as error:

@@ -1,6 +1,6 @@
 """What can be told of a request before a model sees it. Every violation is reported at once; nothing is decoded."""
 
-import uuid
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -60,7 +60,7 @@ class Question:
 
 def new_request_id() -> str:
     """For a request whose caller gave it none."""
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 class Validator:

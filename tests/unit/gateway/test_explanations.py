@@ -56,28 +56,38 @@ async def _written(gateway):
     return await gateway.metric("attendant_cache_written_bytes_total") > 0
 
 
-async def test_sixteen_at_once_ask_the_server_once(server):
+@pytest.mark.parametrize(("delay", "capacity"), [(0.0, 10_000), (0.005, 0)])
+async def test_sixteen_at_once_ask_the_server_once(server, delay, capacity):
+    """Whether it answers on the spot, and the first puts into memory what it says, or takes its time."""
     metrics = Metrics(CollectorRegistry())
-    far = RedisCache(connect(server.url, 5.0), ttl=100.0, seconds=5.0, metrics=metrics)
-    explanations = Explanations(LruCache(0, 100.0, time.monotonic), far, metrics)
     client = connect(server.url, 5.0)
+    async with behind_a_proxy(server, delay) as slow:
+        url = slow if delay else server.url
+        far = RedisCache(connect(url, 5.0), ttl=100.0, seconds=5.0, metrics=metrics)
+        explanations = Explanations(LruCache(capacity, 100.0, time.monotonic), far, metrics)
 
-    async def compute() -> Answer:
-        return Answer(b"response", Timing())
+        async def compute() -> Answer:
+            return Answer(b"response", Timing())
 
-    async def find():
-        return await explanations.find("key", compute, "single")
+        async def find():
+            if (found := explanations.recall("key")) is not None:
+                return found
+            asked = explanations.ask("key", "single")
+            found = explanations.receive("key", asked)
+            return found or await explanations.find("key", compute, "single", asked)
 
-    async def is_kept() -> bool:
-        return (await find())[1] is CacheStatus.HIT
+        async def is_kept() -> bool:
+            return await client.exists("attendant:explanation:{key}") == 1
 
-    await until(is_kept)
-    await until(lambda: far.ask("key") is not None)
-    await client.config_resetstat()
-    found = await asyncio.gather(*(find() for _ in range(16)))
-    assert {(answer.response, status) for answer, status in found} == {(b"response", CacheStatus.HIT)}
-    assert (await client.info("commandstats"))["cmdstat_get"]["calls"] == 1
-    await explanations.close()
+        far.put("key", b"response")
+        await until(is_kept)
+        await explanations.find("another", compute, "single")
+        await until(lambda: far._reads._line is not None and not far._writes)
+        await client.config_resetstat()
+        found = await asyncio.gather(*(find() for _ in range(16)))
+        assert {(answer.response, status) for answer, status in found} == {(b"response", CacheStatus.HIT)}
+        assert (await client.info("commandstats"))["cmdstat_get"]["calls"] == 1
+        await explanations.close()
     await client.aclose()
 
 

@@ -174,7 +174,7 @@ async def test_all_of_them_after_one_another_add_up(gateway):
         assert not any(found.own.locked() for (name, _), found in slots._slots.items() if name == model)
 
 
-def test_what_is_in_work_has_started_and_not_finished():
+async def test_what_is_in_work_has_started_and_not_finished():
     metrics = Metrics(CollectorRegistry())
     with Observer(metrics).request("Predict"):
         assert (
@@ -190,7 +190,7 @@ def test_what_is_in_work_has_started_and_not_finished():
         (RuntimeError("secret"), Reason.INTERNAL, "INTERNAL"),
     ],
 )
-def test_what_fails_is_counted_by_its_code_and_carries_the_requests_name(raised, left, code):
+async def test_what_fails_is_counted_by_its_code_and_carries_the_requests_name(raised, left, code):
     metrics = Metrics(CollectorRegistry())
 
     def fail():
@@ -202,5 +202,6 @@ def test_what_fails_is_counted_by_its_code_and_carries_the_requests_name(raised,
         fail()
     assert caught.value.reason is left
     assert caught.value.metadata["request_id"] == "mine"
+    await asyncio.sleep(0)  # counted when the answer has left
     labels = {"method": "Predict", "model": "sarcasm", "code": code}
     assert metrics.registry.get_sample_value("attendant_requests_total", labels) == 1

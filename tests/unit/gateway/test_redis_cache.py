@@ -324,7 +324,7 @@ async def test_answers_are_never_mixed_up_when_calls_are_cancelled(server, clien
 
 
 async def test_more_at_once_than_connections_go_on_without(server, client):
-    async with open_cache(server.url) as cache:
+    async with open_cache(server.url, seconds=20.0) as cache:
         await asyncio.gather(*(compute(cache, key=f"{number:064x}") for number in range(2 * CONNECTIONS)))
         assert count(cache, "attendant_cache_errors_total", kind="unavailable") > 0
         assert not is_open(cache)

@@ -1,7 +1,9 @@
 """Many GETs over one connection, to a real Valkey: every reply to its own question, whatever happens to the others."""
 
 import asyncio
+import select
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 from fake_worker import until
@@ -10,6 +12,7 @@ from redis.exceptions import BusyLoadingError, InvalidResponse, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from valkey_server import running_valkey
 
+from services.gateway import redis_reads
 from services.gateway.redis_reads import Reads
 from services.redis_connection import CONNECTIONS, connect, disconnect
 
@@ -93,6 +96,33 @@ async def test_a_late_reply_is_nobodys(server, client):
         await until(lambda: _answers(reads, "key 1", values["key 1"]))
         await until(lambda: has_line(reads))
         assert await reads.get("key 1") == values["key 1"]
+
+
+async def test_a_reply_that_comes_at_once_is_there_at_once(server, client):
+    await client.set("key", b"x")
+    async with reading(server.url) as reads:
+
+        async def is_there() -> bool:
+            return reads.ask("key").done()  # the event loop had no chance to look
+
+        await until(is_there)
+
+
+async def test_a_server_that_takes_its_time_is_hardly_ever_waited_for_on_the_spot(
+    server, client, monkeypatch
+):
+    await client.set("key", b"x")
+    waits = []
+
+    def wait(*arguments):
+        waits.append(arguments)
+        return select.select(*arguments)
+
+    async with behind_a_proxy(server, seconds=0.001) as url, reading(url) as reads:
+        monkeypatch.setattr(redis_reads, "select", SimpleNamespace(select=wait))
+        for _ in range(200):
+            assert await reads.get("key") == b"x"
+    assert 0 < len(waits) < 10  # before the 1st, 3rd, 7th, 15th, ...
 
 
 async def test_each_has_its_own_time(server, client):
