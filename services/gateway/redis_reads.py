@@ -22,7 +22,7 @@ from services.redis_connection import Client
 
 PAUSE_SECONDS = 1.0  # before the next attempt, where redis-py has a connection and this gets none
 WAIT_SECONDS = 0.0002  # for a reply on the spot
-MOST_PASSED = 1_024  # questions that are not waited for on the spot, after waits in vain
+MOST_PASSED = 1_023  # questions that are not waited for on the spot, after waits in vain
 _SELECTABLE = 1_024  # file descriptors that select can be asked about
 _CHUNK = 2**18  # bytes read on the spot; what is left comes through the event loop
 _NOTHING = object()
