@@ -264,10 +264,10 @@ async def test_the_time_that_a_body_took_is_missing_for_the_answer(launch):
 
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nhost:"])
 async def test_a_head_that_does_not_come_is_given_up(launch, monkeypatch, sent):
-    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 1.0)  # a slow machine sends what it sends by then
     async with launch() as gateway, connection(gateway) as (reader, writer):
         writer.write(sent)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             assert await reader.read() == b""
 
 
@@ -319,12 +319,9 @@ async def test_overload_says_when_to_try_again(launch):
 
 async def test_a_body_over_the_limit_is_refused_as_it_arrives(launch):
     async with launch(max_message_bytes=1000) as gateway:
-        sent = 0
 
-        async def body():
-            nonlocal sent
-            for _ in range(1000):
-                sent += 10_000
+        async def body():  # what a slow machine takes in within DISCARD_SECONDS
+            for _ in range(100):
                 yield b" " * 10_000
 
         answer = await gateway.http.post("/v1/models/sarcasm:predict", content=body())
