@@ -96,9 +96,8 @@ class RedisCache:
             self._timed("get").observe(seconds)
             self._count(entry)
 
-        asyncio.get_running_loop().call_soon(
-            count, time.monotonic() - asked.since
-        )  # when the answer has left
+        # when the answer has left
+        asyncio.get_running_loop().call_soon(count, time.monotonic() - asked.since)
         return entry
 
     async def claim(self, key: str, flight: str, asked: Asked | None = None) -> "Entry | Lease":
