@@ -21,6 +21,7 @@ _REASONS = {
     grpc.StatusCode.PERMISSION_DENIED: Reason.FORBIDDEN,
     grpc.StatusCode.INVALID_ARGUMENT: Reason.INVALID_INPUT,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.OVERLOADED,
+    grpc.StatusCode.CANCELLED: Reason.OVERLOADED,
 }
 
 _REMEDIES = {
@@ -143,6 +144,10 @@ def _without_details(code: grpc.StatusCode, details: str, address: str) -> Servi
             code=code,
             remedy="send a smaller image",
             read_on=f"{_MANUAL}#limits",
+        )
+    if code is grpc.StatusCode.CANCELLED:  # not by the caller: that raises nothing of gRPC's
+        details = (
+            f"{address} gave the call up unread: more of them wait there than it can read, or it is closing"
         )
     reason = _REASONS.get(code, Reason.INTERNAL)
     return ServiceError(

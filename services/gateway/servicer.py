@@ -71,7 +71,9 @@ class Servicer:
         try:
             return await answer
         except AttendantError as error:
-            await abort(context, error)
-            raise
+            failure = error
         finally:
-            await self._closing.answering.wait()
+            if not self._closing.answering.is_set():
+                await self._closing.answering.wait()
+        await abort(context, failure)
+        raise failure

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from google.protobuf.message import DecodeError
 
@@ -18,6 +19,7 @@ from attendant.manifest import ModelManifest, VersionManifest
 from attendant.methods import ExplainOptions
 from attendant.types import MODALITIES, Modality
 from attendant.v1 import instance_pb2, prediction_pb2
+from attendant.v1.explanation_pb2 import ExplainOptions as ExplainOptionsMessage
 from attendant.v1.service_pb2 import ExplainRequest, PredictRequest
 from attendant.wire.enums import MODALITY_TO_WIRE
 from attendant.wire.envelope import Operation, Row
@@ -30,6 +32,9 @@ from services.gateway.keys import digest_instance
 from services.gateway.observer import Observation
 
 REQUEST_ID_BYTES = 128
+# Options are the same in most of an application's requests: so many, each of at most so many bytes, are read once.
+KNOWN_OPTIONS, KNOWN_BYTES = 256, 1024
+ReadOptions = tuple[ExplainOptions, tuple[Violation, ...]]  # and all that is wrong with them for that model
 CACHE_MODES: Mapping[int, CacheMode] = {
     prediction_pb2.CACHE_MODE_UNSPECIFIED: CacheMode.USE,
     prediction_pb2.CACHE_MODE_USE: CacheMode.USE,
@@ -72,6 +77,7 @@ class Validator:
         self._models = models
         self._limits = limits
         self._splits = splits or {}
+        self._known_options = lru_cache(KNOWN_OPTIONS)(self._read_options)
 
     def predict(self, request: bytes, observed: Observation | None = None) -> Question:
         """A PredictRequest; `observed` learns whom it is for before anything is refused."""
@@ -98,21 +104,15 @@ class Validator:
         self._parse(message, request)
         observed = observed or Observation(started=0.0)
         model, version = self._find(message, observed)
-        for option, _ in message.options.ListFields():
-            if option.name not in model.methods:
-                raise method_not_available(model.name, option.name, model.methods)
-        violations = [
-            *self._violations(message, model),
-            *_cache_mode_violations(message),
-            *_modality_violations(message, model),
-            *_absence_violations(message),
-            *_label_violations(message, model),
-        ]
-        try:
-            options = read_options(message.options)
-        except AttendantError as error:
-            violations += error.violations
-        _refuse(violations)
+        options, wrong = self._read(model.name, message.options)
+        _refuse(
+            [
+                *self._violations(message, model),
+                *_cache_mode_violations(message),
+                *_absence_violations(message),
+                *wrong,
+            ]
+        )
         version, digest = self._share_out(message, model, version, observed)
         return Question(
             operation=Operation.EXPLAIN,
@@ -126,6 +126,21 @@ class Validator:
             cache_mode=CACHE_MODES[message.cache_mode],
             instance_digest=digest,
         )
+
+    def _read(self, model: str, options: ExplainOptionsMessage) -> ReadOptions:
+        data = options.SerializeToString(deterministic=True)
+        return (self._known_options if len(data) <= KNOWN_BYTES else self._read_options)(model, data)
+
+    def _read_options(self, model_name: str, data: bytes) -> ReadOptions:
+        model, message = self._models[model_name], ExplainOptionsMessage.FromString(data)
+        for option, _ in message.ListFields():
+            if option.name not in model.methods:
+                raise method_not_available(model.name, option.name, model.methods)
+        wrong = (*_modality_violations(message, model), *_label_violations(message, model))
+        try:
+            return read_options(message), wrong
+        except AttendantError as error:
+            return ATTENTION_ALONE, (*wrong, *error.violations)
 
     def _share_out(
         self,
@@ -189,7 +204,7 @@ def _cache_mode_violations(message: ExplainRequest) -> Iterator[Violation]:
         yield Violation("cache_mode", f"{message.cache_mode} is none of: {', '.join(map(str, CACHE_MODES))}")
 
 
-def _modality_violations(message: ExplainRequest, model: ModelManifest) -> Iterator[Violation]:
+def _modality_violations(message: ExplainOptionsMessage, model: ModelManifest) -> Iterator[Violation]:
     """What is asked about that no instance of the model has; `read_options` names what is no target at all."""
     for field, targets in _targets(message):
         for modality in (*MODALITIES, Modality.SEGMENT):
@@ -198,9 +213,9 @@ def _modality_violations(message: ExplainRequest, model: ModelManifest) -> Itera
                 yield Violation(field, f"model {model.name!r} reads no {modality}; it reads: {known}")
 
 
-def _targets(message: ExplainRequest) -> Iterator[tuple[str, Sequence[int]]]:
+def _targets(message: ExplainOptionsMessage) -> Iterator[tuple[str, Sequence[int]]]:
     """The field, and what it names, of each method that has targets."""
-    for option, asked in message.options.ListFields():
+    for option, asked in message.ListFields():
         if hasattr(asked, "targets"):
             yield f"options.{option.name}.targets", asked.targets
 
@@ -215,7 +230,7 @@ def _absence_violations(message: ExplainRequest) -> Iterator[Violation]:
         Modality.IMAGE: bool(tweet.image),
         Modality.ATTRIBUTE: bool(tweet.image or tweet.attributes),
     }
-    for field, targets in _targets(message):
+    for field, targets in _targets(message.options):
         for modality, there in given.items():
             if not there and MODALITY_TO_WIRE[modality] in targets:
                 yield Violation(field, f"the tweet has no {modality}")
@@ -223,7 +238,7 @@ def _absence_violations(message: ExplainRequest) -> Iterator[Violation]:
         yield Violation("options.box_alignment", "boxes lie on an image, and the tweet has none")
 
 
-def _label_violations(message: ExplainRequest, model: ModelManifest) -> Iterator[Violation]:
-    label = message.options.class_activation.label
+def _label_violations(message: ExplainOptionsMessage, model: ModelManifest) -> Iterator[Violation]:
+    label = message.class_activation.label
     if label and label not in model.classes:
         yield Violation("options.class_activation.label", f"it is none of: {', '.join(model.classes)}")

@@ -1,15 +1,20 @@
 """More than the backend can do: quick forms of `make bench-overload`, by counts alone."""
 
 import asyncio
+import time
 from collections import Counter
+from unittest.mock import patch
 
 import grpc
 from fake_worker import until
 
+from attendant.answers import Answer
 from attendant.client import AsyncClient
+from attendant.errors import Reason
 from attendant.failures import ServiceError
 from attendant.types import Tweet
 from attendant.wire.requests import CacheMode, encode_explain_request, encode_predict_request
+from services.gateway.server import LIMITS
 
 PREDICT = encode_predict_request("sarcasm", Tweet("x"))
 EXPLAIN = encode_explain_request("sarcasm", Tweet("x"), cache_mode=CacheMode.BYPASS)
@@ -87,3 +92,22 @@ async def test_after_an_outage_the_budget_is_earned_again(gateway):
         gateway.worker.failure = (grpc.StatusCode.UNAVAILABLE, "")
         await asyncio.gather(client.predict(text="x"), return_exceptions=True)
         assert len(gateway.worker.rows) == 4  # all attempts that a call may make
+
+
+async def test_what_grpc_refuses_unread_is_overload_to_the_client(launch):
+    """It does so beyond a thousand calls that wait, some, and three thousand, all; fewer here."""
+    few = (("grpc.server.max_pending_requests", 20), ("grpc.server.max_pending_requests_hard_limit", 20))
+    with patch("services.gateway.server.LIMITS", (*LIMITS, *few)):
+        async with launch() as gateway, AsyncClient(gateway.server.grpc_address) as client:
+            await client.predict(text="x")
+            calls = [asyncio.create_task(client.predict(text="x")) for _ in range(60)]
+            await asyncio.sleep(0)  # they are sent
+            time.sleep(0.5)  # noqa: ASYNC251 - what keeps a process from reading
+            found = await asyncio.gather(*calls, return_exceptions=True)
+    failures = [failure for failure in found if isinstance(failure, ServiceError)]
+    assert 20 <= len(found) - len(failures) < 60  # some may be handed over before
+    assert {type(answer) for answer in found} == {Answer, ServiceError}
+    assert {(failure.code, failure.reason) for failure in failures} == {
+        (grpc.StatusCode.CANCELLED, Reason.OVERLOADED)
+    }
+    assert "more of them wait there than it can read" in failures[0].message
