@@ -71,9 +71,7 @@ class Servicer:
         try:
             return await answer
         except AttendantError as error:
-            failure = error
+            await abort(context, error)
+            raise
         finally:
-            if not self._closing.answering.is_set():
-                await self._closing.answering.wait()
-        await abort(context, failure)
-        raise failure
+            await self._closing.answering.wait()

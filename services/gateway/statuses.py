@@ -1,5 +1,6 @@
 """The one table from a domain error to what a caller sees, over gRPC and over HTTP. No other place builds a status."""
 
+import asyncio
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -73,9 +74,18 @@ def to_status(error: AttendantError) -> Status:
 async def abort(context: grpc.aio.ServicerContext[bytes, bytes], error: AttendantError) -> None:
     """End a call with the error's status; always raises."""
     status = to_status(error)
-    await context.abort(
-        CODES[error.reason].grpc, status.message, ((DETAILS_KEY, status.SerializeToString()),)
-    )
+    try:
+        await context.abort(
+            CODES[error.reason].grpc, status.message, ((DETAILS_KEY, status.SerializeToString()),)
+        )
+    except grpc.aio.AbortError as raised:
+        asyncio.get_running_loop().call_soon(_forget, raised)
+        raise
+
+
+def _forget(raised: grpc.aio.AbortError) -> None:
+    """Where it has been. The call keeps it, and so would keep itself and its request, until garbage is collected."""
+    raised.__traceback__ = raised.__context__ = None
 
 
 def to_response(error: AttendantError) -> Response:

@@ -1,6 +1,7 @@
 """More than the backend can do: quick forms of `make bench-overload`, by counts alone."""
 
 import asyncio
+import gc
 import time
 from collections import Counter
 from unittest.mock import patch
@@ -111,3 +112,29 @@ async def test_what_grpc_refuses_unread_is_overload_to_the_client(launch):
         (grpc.StatusCode.CANCELLED, Reason.OVERLOADED)
     }
     assert "more of them wait there than it can read" in failures[0].message
+
+
+def kept() -> Counter[str]:
+    """What is in memory, by the names of its types."""
+    return Counter(type(found).__name__ for found in gc.get_objects())
+
+
+async def test_a_refused_request_is_forgotten_at_once(launch):
+    """gRPC's call keeps the exception that ends it: with that, photograph and all would stay for the collector."""
+    async with launch(max_in_flight=1) as gateway:
+        gateway.worker.gate.clear()
+        served = asyncio.create_task(outcome(gateway.call("Predict", PREDICT)))
+        await until(lambda: gateway.worker.active == 1)
+        gc.collect()
+        gc.disable()
+        try:
+            before = kept()
+            for _ in range(20):
+                assert await outcome(gateway.call("Predict", PREDICT)) is REFUSED
+            added = kept() - before
+        finally:
+            gc.enable()
+        gateway.worker.gate.set()
+        assert await served is OK
+    assert added["AbortError"] <= 1  # of the last call
+    assert added["AttendantError"] == added["Question"] == 0
