@@ -149,30 +149,34 @@ async def measure_capacity(address: str, slots: int, seconds: float) -> float:
 
 
 async def climb(
-    console: Console, address: str, capacity: float, steps: Sequence[float], seconds: float
+    console: Console, address: str, http: str, capacity: float, steps: Sequence[float], seconds: float
 ) -> None:
     """The steps, one after another, and what the quiet time before them was like."""
     await open_loop(address, "Predict", PREDICT, [(QUIET * capacity, WARM_UP)])
     rates = [(share * capacity, seconds) for share in (QUIET, *steps, QUIET)]
+    before = await codes(http)
     record = await open_loop(address, "Predict", PREDICT, rates)
+    unread = tell_unread(before, await codes(http), record)
     quiet_p99 = record.between(0, seconds).quantile(0.99)
     show(console, f"quiet p99 {quiet_p99 * 1e3:.1f} ms", judge(record, capacity, rates, quiet_p99))
-    console.print(describe(record))
+    console.print(f"{describe(record)}; {unread}")
 
 
-async def flood(console: Console, address: str, capacity: float, seconds: float) -> None:
+async def flood(console: Console, address: str, http: str, capacity: float, seconds: float) -> None:
     """Predictions among many more explanations."""
+    before = await codes(http)
     predictions, explanations = await asyncio.gather(
         open_loop(address, "Predict", PREDICT, [(QUIET * capacity, seconds)]),
         open_loop(address, "Explain", EXPLAIN, [(EXPLAINED * capacity, seconds)], seed=1),
     )
+    unread = tell_unread(before, await codes(http), predictions, explanations)
     console.print(
         f"\nPredict at {QUIET:g} C while Explain arrives at {EXPLAINED:g} C:"
         f" {predictions.count() / len(predictions.ends):.2%} of the predictions served (to reach: 99.9 %),"
         f" p99 {predictions.quantile(0.99) * 1e3:.1f} ms"
     )
     console.print(f"Predict: {describe(predictions)}")
-    console.print(f"Explain: {describe(explanations)}")
+    console.print(f"Explain: {describe(explanations)}; {unread}")
 
 
 async def bench_slots(
@@ -187,14 +191,24 @@ async def bench_slots(
         )
         await open_loop(stage.gateway, "Predict", PREDICT, [(3 * capacity, WARM_UP)])
         before = resident_megabytes(stage.pid)
-        await climb(console, stage.gateway, capacity, tuple(STEPS), seconds)
-        await flood(console, stage.gateway, capacity, seconds)
+        await climb(console, stage.gateway, stage.http, capacity, tuple(STEPS), seconds)
+        await flood(console, stage.gateway, stage.http, capacity, seconds)
         after = resident_megabytes(stage.pid)
         console.print(f"the gateway's memory: {before:.1f} MB before, {after:.1f} MB after")
-        console.print(f"the gateway's own count: {await codes(stage.http)}\n")
+        console.print(f"the gateway's own count: {enumerate_codes(await codes(stage.http))}\n")
 
 
-async def codes(http: str) -> str:
+def tell_unread(before: Counter[str], after: Counter[str], *records: Record) -> str:
+    """What gRPC itself ended, where calls queued up before the gateway: only their callers know of them."""
+    refused = sum(record.count(End.REFUSED) for record in records)
+    return f"{refused - (after - before)['RESOURCE_EXHAUSTED']} refused by gRPC itself, unread"
+
+
+def enumerate_codes(found: Counter[str]) -> str:
+    return ", ".join(f"{count} {code}" for code, count in found.most_common())
+
+
+async def codes(http: str) -> Counter[str]:
     """Requests by status, as /metrics has them."""
     async with httpx.AsyncClient(base_url=http, trust_env=False) as client:
         text = (await client.get("/metrics")).text
@@ -203,7 +217,7 @@ async def codes(http: str) -> str:
         r'^attendant_requests_total{code="(\w+)".*} ([\d.e+]+)$', text, re.MULTILINE
     ):
         found[code] += round(float(value))
-    return ", ".join(f"{count} {code}" for code, count in found.most_common())
+    return found
 
 
 async def bench_stack(console: Console, seconds: float, in_flight: int) -> None:
@@ -222,8 +236,8 @@ async def bench_stack(console: Console, seconds: float, in_flight: int) -> None:
         console.print(
             f"TorchServe, text alone: C = {capacity:.1f}/s of {in_flight} callers; ATTENDANT_MAX_IN_FLIGHT={in_flight}"
         )
-        await climb(console, stack.address, capacity, (3.0,), seconds)
-        console.print(f"the gateway's own count: {await codes(stack.http)}")
+        await climb(console, stack.address, stack.http, capacity, (3.0,), seconds)
+        console.print(f"the gateway's own count: {enumerate_codes(await codes(stack.http))}")
 
 
 def main(
