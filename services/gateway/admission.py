@@ -70,6 +70,13 @@ class Admission:
         if slots.archive.locked():
             raise overloaded(f"archive {model.archive!r}, {work},", ARCHIVE_LIMITS[work], slots.retry_after)
 
+    def find_full(self, work: Work) -> tuple[int, float] | None:
+        """The limit of a model that has no slot left for that work, and the seconds in which one is free, if any."""
+        for (_, own), slots in self._slots.items():
+            if own is work and slots.own.locked():
+                return slots.limit, slots.retry_after
+        return None
+
     def has_room(self, model: ModelManifest, work: Work) -> bool:
         """Whether bulk work would not have to wait for its turn."""
         slots = self._find(model, work)

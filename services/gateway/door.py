@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from attendant.errors import AttendantError
 from services.gateway.access import Access, act_for
 from services.gateway.refusals import Refusals
-from services.gateway.statuses import abort, to_response
+from services.gateway.statuses import refuser, to_response
 
 # Open to everybody; what is not named here is closed, also what comes later.
 OPEN_SERVICES = frozenset(
@@ -41,7 +41,7 @@ class GrpcDoor(grpc.aio.ServerInterceptor):
                     if method != ITEM_BY_ITEM:
                         self._access.spend(caller)
             except AttendantError as error:
-                return _refuser(error)
+                return refuser(error)
             act_for(caller)
         return await continuation(handler_call_details)
 
@@ -76,12 +76,3 @@ def _authorization(details: Details) -> list[str]:
         for key, value in details.invocation_metadata or ()
         if key == "authorization"
     ]
-
-
-def _refuser(error: AttendantError) -> "grpc.RpcMethodHandler[bytes, bytes]":
-    """On the wire all calls are streams: as a stream this one is answered unread."""
-
-    async def refuse(_requests: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
-        await abort(context, error)
-
-    return grpc.stream_stream_rpc_method_handler(refuse)

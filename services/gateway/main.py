@@ -44,6 +44,7 @@ from services.gateway.observer import Observer
 from services.gateway.readiness import Readiness
 from services.gateway.redis_cache import RedisCache
 from services.gateway.refusals import Refusals
+from services.gateway.relief import Busyness, Relief, Waits
 from services.gateway.server import Listeners, PortTakenError, Server
 from services.gateway.servicer import Servicer
 from services.gateway.sinks import SECONDS, LocalSink, RedisSink
@@ -61,8 +62,13 @@ from services.settings import ConfigError
 log = structlog.get_logger()
 
 
-def build_server(settings: GatewaySettings, models: Mapping[str, ModelManifest], backend: Backend) -> Server:
-    """A whole gateway; nothing of it is shared with another one."""
+def build_server(
+    settings: GatewaySettings,
+    models: Mapping[str, ModelManifest],
+    backend: Backend,
+    busyness: Busyness | None = None,
+) -> Server:
+    """A whole gateway; nothing of it is shared with another one. `busyness` is its event loop's, where it is known."""
     splits = read_splits(settings.version_weights, models)
     for split in splits.values():
         log.info("versions share the questions", model=split.model, shares=split.shares())
@@ -93,13 +99,14 @@ def build_server(settings: GatewaySettings, models: Mapping[str, ModelManifest],
     )
     monitor = _build_monitor(settings)
     watch = _build_watch(settings, backend, admission, metrics, monitor) if settings.watch else None
+    observer = Observer(metrics)
     data_plane = DataPlane(
         validator=Validator(models, limits, splits),
         explanations=explanations,
         admission=admission,
         backend=backend,
         readiness=readiness,
-        observer=Observer(metrics),
+        observer=observer,
         metrics=metrics,
         default_budget=settings.default_deadline_seconds,
         watch=watch,
@@ -115,6 +122,7 @@ def build_server(settings: GatewaySettings, models: Mapping[str, ModelManifest],
         operations=HttpServer(http.operations(), None, settings.drain_seconds, bad_head),
         # It is asked at every call: only where it has something to ask for.
         door=None if settings.tokens is None else GrpcDoor(access, refusals),
+        relief=None if busyness is None else Relief(busyness, admission, observer, closing),
         tls=tls,
         renewables=[access] if tls is None else [access, tls],
         health=health,
@@ -202,14 +210,14 @@ def _check_archives(archives: Mapping[str, Path], models: Mapping[str, ModelMani
             check_weights(archives[archive_name(model.archive, lane)], model)
 
 
-async def serve(settings: GatewaySettings) -> None:
+async def serve(settings: GatewaySettings, busyness: Busyness) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     asyncio.get_running_loop().set_exception_handler(log_failure)
     models = read_store(settings.model_store)
-    server = build_server(settings, models, build_backend(settings, models))
+    server = build_server(settings, models, build_backend(settings, models), busyness)
     await server.start()
     _settle_memory()
     await stop.wait()
@@ -226,6 +234,8 @@ def main() -> None:
     try:
         settings = read_settings()
         configure_logs(settings.log_level, as_json=settings.log_format == "json")
-        asyncio.run(serve(settings))
+        waits = Waits()
+        with asyncio.Runner(loop_factory=partial(asyncio.SelectorEventLoop, waits)) as runner:
+            runner.run(serve(settings, Busyness(lambda: waits.seconds)))
     except (ConfigError, ManifestError, PortTakenError) as error:
         sys.exit(f"attendant gateway: {error}")

@@ -1,4 +1,4 @@
-"""What Prometheus is told. Label values are bounded: a model that is not served is called "unknown"."""
+"""What Prometheus is told. Label values are bounded: a model that is not served, or not read, is "unknown"."""
 
 import asyncio
 import itertools

@@ -71,6 +71,11 @@ class Observer:
                 self._count, method, observation, code, self.elapsed(observation)
             )
 
+    def note_unread(self, method: str) -> None:
+        """A request of `method` that was refused for overload before anybody read whose it is."""
+        self._started(method).inc()
+        self._count(method, Observation(0.0), CODES[Reason.OVERLOADED].grpc.name, 0.0)
+
     def _count(self, method: str, observation: Observation, code: str, seconds: float) -> None:
         self._requests(method, observation.model, code).inc()
         if observation.version:

@@ -19,6 +19,7 @@ from services.gateway.explanations import Explanations
 from services.gateway.http_server import HttpServer
 from services.gateway.parsing import Registrar
 from services.gateway.readiness import Readiness
+from services.gateway.relief import Relief
 from services.gateway.renewal import Renewable, keep_renewing
 from services.gateway.servicer import SERVICE, Servicer
 from services.gateway.tls import Tls
@@ -64,7 +65,7 @@ class Listeners:
 class Server:
     """`closing` is shared with the servicer and the HTTP application; `operations` ends last.
 
-    Without a `door` everybody may come in over gRPC.
+    Without a `door` everybody may come in over gRPC; without `relief` every call is read.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a gateway
@@ -74,6 +75,7 @@ class Server:
         http: HttpServer,
         operations: HttpServer,
         door: GrpcDoor | None,
+        relief: Relief | None,
         tls: Tls | None,
         renewables: Sequence[Renewable],
         health: Health,
@@ -104,6 +106,7 @@ class Server:
         self._operations = operations
         self._operating: asyncio.Task[None] | None = None
         self._door = door
+        self._relief = relief
         self._tls = tls
         self._renewables = renewables
         self.grpc_address = ""
@@ -213,7 +216,8 @@ class Server:
                 ("grpc.max_send_message_length", -1),
             ),
         )
-        server.add_generic_rpc_handlers((self._servicer.handlers(),))
+        reliefs = () if self._relief is None else (self._relief,)
+        server.add_generic_rpc_handlers((*reliefs, self._servicer.handlers()))  # the first that takes a call
         registrar = Registrar(server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, registrar)
         names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)

@@ -67,14 +67,29 @@ def to_status(error: AttendantError) -> Status:
 
 async def abort(context: grpc.aio.ServicerContext[bytes, bytes], error: AttendantError) -> None:
     """End a call with the error's status; always raises."""
-    status = to_status(error)
+    code, message, trailers = _ending(error)
     try:
-        await context.abort(
-            CODES[error.reason].grpc, status.message, ((DETAILS_KEY, status.SerializeToString()),)
-        )
+        await context.abort(code, message, trailers)
     except grpc.aio.AbortError as raised:
         asyncio.get_running_loop().call_soon(_forget, raised)
         raise
+
+
+def refuser(error: AttendantError) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    """Ends every call with the error's status, unread: on the wire all calls are streams, and this one reads none."""
+    code, message, trailers = _ending(error)
+
+    async def refuse(_requests: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        context.set_code(code)
+        context.set_details(message)
+        context.set_trailing_metadata(trailers)
+
+    return grpc.stream_stream_rpc_method_handler(refuse)
+
+
+def _ending(error: AttendantError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes]]]:
+    status = to_status(error)
+    return CODES[error.reason].grpc, status.message, ((DETAILS_KEY, status.SerializeToString()),)
 
 
 def _forget(raised: grpc.aio.AbortError) -> None:

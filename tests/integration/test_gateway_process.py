@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 
 import grpc
 import httpx
@@ -15,6 +16,8 @@ from gateway_process import gateway_environment, gateway_process, write_store
 from attendant.seals import write_seal
 from attendant.types import Tweet
 from attendant.wire.requests import encode_predict_request
+from benchmarks.frames import End, Question
+from benchmarks.load import connect
 
 PREDICT = encode_predict_request("sarcasm", Tweet("what a day"))
 
@@ -141,3 +144,30 @@ async def test_ctrl_c_under_load_loses_no_http_request(process):
     assert await gateway.wait() == 0
     assert answered == len(worker.rows) > 8
     assert refused == [httpx.ConnectError] * 8
+
+
+async def test_a_process_that_is_flooded_refuses_unread(store):
+    """A slot that is never free, and always hundreds of calls that want it: until the process has found out."""
+    worker = await FakeWorker().start()
+    worker.gate.clear()
+    limits = {"ATTENDANT_MAX_IN_FLIGHT": "1"}
+    async with gateway_process(store, worker.address, **limits) as gateway:
+        connection = await connect(gateway.address)
+        ends: Counter[End] = Counter()
+
+        def ask(ended: End | None = None) -> None:
+            if ended is not None:
+                ends[ended] += 1
+            if ended is not End.RESET:
+                connection.ask(Question("Predict", PREDICT), ask)
+
+        for _ in range(300):
+            ask()
+        series = 'attendant_requests_total{code="RESOURCE_EXHAUSTED",method="Predict",model="unknown"}'
+        async with asyncio.timeout(60):
+            while not await gateway.metric(series):  # noqa: ASYNC110 - it is another process
+                await asyncio.sleep(0.2)
+        connection.close()
+    await worker.stop()
+    assert set(ends) <= {End.REFUSED, End.RESET}
+    assert ends[End.REFUSED] > 1

@@ -1,0 +1,93 @@
+"""Relief for a gateway that has no time left: what it could only refuse, it refuses unread.
+
+To take a call from gRPC, read it and find that its model has no slot costs half as much again as to take it alone. If
+more come than a process can refuse so, all of them wait in gRPC, before Python, and among them those that have a slot.
+"""
+
+import selectors
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import grpc
+
+from attendant.errors import overloaded
+from services.gateway.admission import Admission
+from services.gateway.closing import Closing
+from services.gateway.lanes import Work
+from services.gateway.observer import Observer
+from services.gateway.servicer import SERVICE
+from services.gateway.statuses import refuser
+
+WINDOW = 0.05  # seconds, at least, over which a share is taken
+BUSY_SHARE = 0.75  # of a window; beyond it calls wait longer for the process than for their turn
+# Unread, an explanation counts as a quick one: of slow ones hardly as many come as keep a process busy.
+WORK: Mapping[str, Work] = {"Predict": Work.PREDICT, "Explain": Work.EXPLAIN}
+
+
+class Waits(selectors.DefaultSelector):
+    """An event loop's selector, which adds up how long the loop had nothing to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is not None and timeout <= 0:
+            return super().select(timeout)
+        started = time.perf_counter()
+        try:
+            return super().select(timeout)
+        finally:
+            self.seconds += time.perf_counter() - started
+
+
+class Busyness:
+    """Whether a loop had something to do nearly all the time lately. `waited`: the seconds in which it had not."""
+
+    def __init__(self, waited: Callable[[], float], clock: Callable[[], float] = time.perf_counter) -> None:
+        self._waited = waited
+        self._clock = clock
+        self._begun, self._waited_then = clock(), waited()
+        self._is_high = False
+
+    def is_high(self) -> bool:
+        """Of the last window that is over; looked at rarely, a window is as long as that takes."""
+        seconds = self._clock() - self._begun
+        if seconds >= WINDOW:
+            waited = self._waited() - self._waited_then
+            self._is_high = waited < (1 - BUSY_SHARE) * seconds
+            self._begun += seconds
+            self._waited_then += waited
+        return self._is_high
+
+
+class Relief(grpc.GenericRpcHandler):
+    """The handler of calls that are refused unread: stands before those that read them."""
+
+    def __init__(
+        self, busyness: Busyness, admission: Admission, observer: Observer, closing: Closing
+    ) -> None:
+        self._busyness = busyness
+        self._admission = admission
+        self._observer = observer
+        self._closing = closing
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
+        """None where the call is to be read: also while the servers end, when answers have to wait."""
+        service, _, method = handler_call_details.method.lstrip("/").partition("/")
+        work = WORK.get(method)
+        if service != SERVICE or work is None or not self._busyness.is_high() or self._closing.begun:
+            return None
+        full = self._admission.find_full(work)
+        if full is None:
+            return None
+        self._observer.note_unread(method)
+        return _refuse(work, *full)
+
+
+@lru_cache(maxsize=64)
+def _refuse(work: Work, limit: int, retry_after: float) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    return refuser(overloaded(f"the gateway is busy, and {work}", limit, retry_after))
