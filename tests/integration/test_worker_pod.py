@@ -33,7 +33,7 @@ SLOW = Row(
     encode_explain_request(
         "sarcasm",
         Tweet("what a day " * 20, attributes=("cat", "dog")),
-        options=ExplainOptions(permutation=PermutationOptions(samples=100_000, modality_samples=100_000)),
+        options=ExplainOptions(permutation=PermutationOptions(samples=50_000, modality_samples=50_000)),
     ),
     "sarcasm",
     "1",
