@@ -20,7 +20,9 @@ from services.gateway.servicer import SERVICE
 from services.gateway.statuses import refuser
 
 WINDOW = 0.05  # seconds, at least, over which a share is taken
-BUSY_SHARE = 0.75  # of a window; beyond it calls wait longer for the process than for their turn
+# Shares of a window in which the loop had something to do: beyond the first it is busy, until the second. Refusing unread
+# brings it below the first; read again, the same requests would make it busy again.
+BUSY_SHARE, FREE_SHARE = 0.75, 0.5
 # Unread, an explanation counts as a quick one: of slow ones hardly as many come as keep a process busy.
 WORK: Mapping[str, Work] = {"Predict": Work.PREDICT, "Explain": Work.EXPLAIN}
 
@@ -43,7 +45,7 @@ class Waits(selectors.DefaultSelector):
 
 
 class Busyness:
-    """Whether a loop had something to do nearly all the time lately. `waited`: the seconds in which it had not."""
+    """Whether a loop has something to do nearly all the time. `waited`: the seconds in which it had not."""
 
     def __init__(self, waited: Callable[[], float], clock: Callable[[], float] = time.perf_counter) -> None:
         self._waited = waited
@@ -56,7 +58,8 @@ class Busyness:
         seconds = self._clock() - self._begun
         if seconds >= WINDOW:
             waited = self._waited() - self._waited_then
-            self._is_high = waited < (1 - BUSY_SHARE) * seconds
+            share = 1 - waited / seconds
+            self._is_high = share > (FREE_SHARE if self._is_high else BUSY_SHARE)
             self._begun += seconds
             self._waited_then += waited
         return self._is_high
