@@ -20,8 +20,8 @@ from services.gateway.servicer import SERVICE
 from services.gateway.statuses import refuser
 
 WINDOW = 0.05  # seconds, at least, over which a share is taken
-# Shares of a window in which the loop had something to do: beyond the first it is busy, until the second. Refusing unread
-# brings it below the first; read again, the same requests would make it busy again.
+# Shares of a window in which the loop had something to do: busy beyond the first, until the second. Refusing unread
+# takes it below the first; the same requests, read again, would take it back.
 BUSY_SHARE, FREE_SHARE = 0.75, 0.5
 # Unread, an explanation counts as a quick one: of slow ones hardly as many come as keep a process busy.
 WORK: Mapping[str, Work] = {"Predict": Work.PREDICT, "Explain": Work.EXPLAIN}
