@@ -1,6 +1,7 @@
 """Whole gateways that share a real Valkey: what is computed, what is not, and what the caller gets."""
 
 import asyncio
+import statistics
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -252,9 +253,10 @@ async def test_a_server_lost_under_load_fails_no_request(share, server, fault):
             getattr(server, fault)()
         assert [failed for _, _, failed in outcomes if failed] == []
         assert await gateway.metric("attendant_cache_breaker_open") == 1
-        # Each caller may have had one request that waited; a busy machine may add to it.
-        waited = [seconds for started, seconds, _ in outcomes if started > lost - 0.05 and seconds > 0.05]
-        assert len(waited) <= len(outcomes) / 4
+        # Each caller may have had one request that waited for 50 ms; a busy machine may add to it.
+        usual = statistics.median(seconds for started, seconds, _ in outcomes if started + seconds < lost)
+        after = [seconds for started, seconds, _ in outcomes if started > lost - 0.05]
+        assert sum(seconds > usual + 0.04 for seconds in after) <= max(4, len(after) / 4)
         # Asked at most once by every caller, and by the probes, which are not counted.
         assert await gateway.metric('attendant_cache_errors_total{kind="unavailable"}') <= 8
 

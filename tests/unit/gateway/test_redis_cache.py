@@ -274,7 +274,11 @@ async def test_a_stopped_server_costs_one_wait_then_none_until_it_is_back(tmp_pa
             assert count(cache, "attendant_cache_errors_total", kind="unavailable") == 1
             server.resume()
             await until(lambda: not is_open(cache))
-            assert await found(cache) == b"response"
+
+            async def answers() -> bool:  # a busy machine may take more than 50 ms, once more
+                return await found(cache) == b"response"
+
+            await until(answers)
 
 
 async def test_a_killed_server_that_comes_back_is_used_again(tmp_path):
