@@ -55,13 +55,12 @@ class Busyness:
 
     def is_high(self) -> bool:
         """Of the last window that is over; looked at rarely, a window is as long as that takes."""
-        seconds = self._clock() - self._begun
-        if seconds >= WINDOW:
-            waited = self._waited() - self._waited_then
-            share = 1 - waited / seconds
+        now = self._clock()
+        if now - self._begun >= WINDOW:
+            waited = self._waited()
+            share = 1 - (waited - self._waited_then) / (now - self._begun)
             self._is_high = share > (FREE_SHARE if self._is_high else BUSY_SHARE)
-            self._begun += seconds
-            self._waited_then += waited
+            self._begun, self._waited_then = now, waited
         return self._is_high
 
 

@@ -1,6 +1,7 @@
 """A gateway without time refuses unread what it could only refuse, and nothing else."""
 
 import asyncio
+import json
 import time
 from contextlib import asynccontextmanager
 
@@ -10,10 +11,13 @@ from fake_worker import until
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import given
 from hypothesis import strategies as st
+from sample_models import MODELS
 
+from attendant.tokens import hash_token
 from attendant.types import Tweet
 from attendant.wire.requests import CacheMode, encode_explain_request, encode_predict_request
 from attendant.wire.statuses import Status
+from services.gateway.lanes import Work
 from services.gateway.relief import WINDOW, Busyness, Waits
 
 REQUESTS = {
@@ -91,10 +95,10 @@ async def without_a_slot(gateway, *methods):
     await asyncio.gather(*held)
 
 
-async def end(gateway, method, request=NO_REQUEST, **more):
+async def end(gateway, method, metadata=None):
     ask = gateway.channel.unary_unary(f"/attendant.v1.AttendantService/{method}")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await ask(request, timeout=10, **more)
+        await ask(NO_REQUEST, timeout=10, metadata=metadata)
     return caught.value
 
 
@@ -130,6 +134,17 @@ async def test_what_was_refused_unread_is_counted_as_nobodys(busy):
     assert await busy.metric(f"attendant_requests_total{{{labels}}}") == 3
     assert await busy.metric('attendant_requests_started_total{method="Predict"}') == 4
     assert await busy.metric('attendant_request_seconds_count{method="Predict",model="unknown"}') == 3
+
+
+async def test_a_token_is_asked_for_first(launch, tmp_path):
+    tokens = tmp_path / "tokens.json"
+    tokens.write_text(json.dumps([{"name": "mine", "sha256": hash_token("mine"), "models": "*"}]))
+    async with launch(busyness=Busyness(lambda: 0.0), tokens=tokens, max_in_flight=1) as gateway:
+        await asyncio.sleep(WINDOW)
+        async with gateway.server._servicer._data_plane.admission.slot(MODELS["sarcasm"], Work.PREDICT):
+            for token, code in (("mine", UNREAD), ("yours", grpc.StatusCode.UNAUTHENTICATED)):
+                metadata = (("authorization", f"Bearer {token}"),)
+                assert (await end(gateway, "Predict", metadata=metadata)).code() is code
 
 
 async def test_other_calls_are_never_refused_so(busy):
