@@ -4,7 +4,8 @@
 
 A gateway, a backend of 8 slots of 50 ms, and the load are a process each. The backend's capacity C is measured first,
 by as many callers as it has slots, past the gateway. Then Poisson arrivals at multiples of C, one after another without
-a pause, before and after them a quarter of C. Then predictions at a quarter of C while explanations arrive at 12 C.
+a pause, before and after them a quarter of C. Then predictions at a quarter of C while explanations arrive at 12 C. As
+by default, half as many explanations are let in as predictions: as many as there are slots would have all of them.
 
 Settled: the first moment from which on, for half a second, windows of 50 ms have at least 3/4 of the answers that they
 should have, and no answer that took more than twice the p99 of the quiet time; of the ten windows one may be an
@@ -245,7 +246,7 @@ def main(
     slots: Annotated[int, typer.Option(min=1)] = 8,
     slot_seconds: Annotated[float, typer.Option(min=0.001)] = 0.05,
     in_flight: Annotated[int, typer.Option(min=1, help="ATTENDANT_MAX_IN_FLIGHT before the slots.")] = 10,
-    explain_in_flight: Annotated[int, typer.Option(min=1, help="ATTENDANT_MAX_EXPLAIN_IN_FLIGHT.")] = 8,
+    explain_in_flight: Annotated[int, typer.Option(min=1, help="ATTENDANT_MAX_EXPLAIN_IN_FLIGHT.")] = 5,
     stack_in_flight: Annotated[int, typer.Option(min=1, help="The same before TorchServe.")] = 12,
     stack: Annotated[bool, typer.Option(help="Also before TorchServe and a real model.")] = True,
 ) -> None:
