@@ -29,6 +29,9 @@ from services.health import Health
 log = structlog.get_logger()
 
 HARD_LIMIT = 4  # gRPC itself refuses messages this many times too large, without saying which field
+# gRPC servers on one port, between which the system divides connections. Each hands over one call at a time, by way of
+# a thread of gRPC's: the others' calls come in while that thread waits for a core.
+ACCEPTING = 4
 PAUSE_SECONDS = 0.05  # longer than a message needs from the network to Python, and to the client
 # What a stranger on the network may cost: bytes are per message or connection, times in ms.
 STREAMS = 1024  # calls of one connection at a time; those beyond wait in the client
@@ -121,14 +124,14 @@ class Server:
             operations_socket = None
             if self._listeners.operations_port is not None:
                 operations_socket = opened.enter_context(_bind(host, self._listeners.operations_port))
-            self._grpc, port = self._bind_grpc()
+            self._accepting, port = self._bind_grpc()
             opened.pop_all()
         self.grpc_address = join(self._listeners.grpc_host, port)
         self.http_address = join(host, http_socket.getsockname()[1])
         if operations_socket is not None:
             self.operations_address = join(host, operations_socket.getsockname()[1])
         await self._backend.start()
-        await self._grpc.start()
+        await asyncio.gather(*(server.start() for server in self._accepting))
         if operations_socket is not None:
             self._operating = asyncio.create_task(self._operations.serve([operations_socket]))
         self._serving = asyncio.create_task(self._http.serve([http_socket]))
@@ -173,7 +176,7 @@ class Server:
             await self._operating
         log.info("gateway closed")
 
-    async def _say_goodbye(self) -> asyncio.Task[None]:
+    async def _say_goodbye(self) -> asyncio.Future[list[None]]:
         """Send the clients elsewhere without losing what they have just sent.
 
         gRPC cancels calls that have arrived but were not yet handed to Python when it is stopped. So answers are held
@@ -184,24 +187,29 @@ class Server:
             listener.close()
         self._closing.answering.clear()
         await asyncio.sleep(PAUSE_SECONDS)
-        stopping = asyncio.create_task(self._grpc.stop(self._drain_seconds))
+        stopping = asyncio.gather(*(server.stop(self._drain_seconds) for server in self._accepting))
         await asyncio.sleep(PAUSE_SECONDS)
         self._closing.answering.set()
         return stopping
 
-    def _bind_grpc(self) -> tuple[grpc.aio.Server, int]:
-        """The server, not yet started, and its port."""
+    def _bind_grpc(self) -> tuple[list[grpc.aio.Server], int]:
+        """The servers, not yet started, and the port that they share."""
         host, port = self._listeners.grpc_host, self._listeners.grpc_port
-        # gRPC says why it cannot bind only on standard error; a socket of our own says it properly.
+        # These may share it with another gateway's; a socket that shares with nobody finds out. And gRPC says only
+        # on standard error why it cannot bind; a socket of our own says it properly.
         with _bind(host, port):
             pass
-        server = self._grpc_server()
+        servers = [self._grpc_server() for _ in range(ACCEPTING)]
         try:
-            if self._tls is None:
-                return server, server.add_insecure_port(join(host, port))
-            return server, server.add_secure_port(join(host, port), self._tls.grpc_credentials())
+            for server in servers:
+                address = join(host, port)
+                if self._tls is None:
+                    port = server.add_insecure_port(address)
+                else:
+                    port = server.add_secure_port(address, self._tls.grpc_credentials())
         except RuntimeError as error:
             raise PortTakenError(_taken(host, port)) from error
+        return servers, port
 
     def _grpc_server(self) -> grpc.aio.Server:
         server = grpc.aio.server(
@@ -211,7 +219,7 @@ class Server:
                 # One that has lasted is exchanged for another, so that a new gateway behind the same address gets its
                 # share, and a renewed certificate counts. Its calls go on to their end, however long they take.
                 ("grpc.max_connection_age_ms", round(1000 * self._connection_age_seconds)),
-                ("grpc.so_reuseport", 0),  # else two gateways share a port in silence
+                ("grpc.so_reuseport", 1),  # with each other
                 ("grpc.max_receive_message_length", HARD_LIMIT * self._max_message_bytes),
                 ("grpc.max_send_message_length", -1),
             ),

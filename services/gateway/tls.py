@@ -68,14 +68,12 @@ class Tls:
         self._files = (certificate, key, client_roots)
         self._identity = self._read()
         self._context = self._identity.context()
-        self._news: grpc.ServerCertificateConfiguration | None = None
 
     def renew(self) -> None:
         """Look at the files again. Raises ConfigError where they cannot be used; then the identity stays as it was."""
         identity = self._read()
         if identity != self._identity:
             context = identity.context()
-            self._news = identity.configuration()
             self._context, self._identity = context, identity
             log.info("certificate renewed")
 
@@ -91,15 +89,21 @@ class Tls:
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
         """For one server: gRPC asks at each handshake whether there is something new."""
-        return grpc.dynamic_ssl_server_credentials(
-            self._identity.configuration(),
-            self._take_news,  # type: ignore[arg-type] # None, for nothing new, is missing in its types
-            require_client_authentication=self._identity.client_roots is not None,
-        )
+        known = self._identity
 
-    def _take_news(self) -> grpc.ServerCertificateConfiguration | None:
-        news, self._news = self._news, None
-        return news
+        def take_news() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal known
+            newest = self._identity
+            if newest is known:
+                return None
+            known = newest
+            return newest.configuration()
+
+        return grpc.dynamic_ssl_server_credentials(
+            known.configuration(),
+            take_news,  # type: ignore[arg-type] # None, for nothing new, is missing in its types
+            require_client_authentication=known.client_roots is not None,
+        )
 
     def _read(self) -> Identity:
         certificate, key, client_roots = self._files

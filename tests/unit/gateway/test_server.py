@@ -1,6 +1,7 @@
 """Drains: what was taken is finished, what comes later is not taken, what takes too long is cut."""
 
 import asyncio
+import contextlib
 import struct
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from attendant.wire.responses import decode_predict_response
 from services.gateway.backends.torchserve import TorchServeBackend
 from services.gateway.config import GatewaySettings
 from services.gateway.main import build_server
+from services.gateway.server import PortTakenError
 
 PREDICT = encode_predict_request("sarcasm", Tweet("what a day"))
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -112,6 +114,34 @@ async def test_a_drain_that_follows_at_once_ends_everything():
     await server.start()
     await server.drain()
     await worker.stop()
+
+
+async def test_a_port_is_not_shared_with_another_gateway(gateway):
+    settings = GatewaySettings(grpc_port=int(gateway.server.grpc_address.rpartition(":")[2]), http_port=0)
+    other = build_server(settings, MODELS, TorchServeBackend(gateway.worker.address, gateway.worker.address))
+    with pytest.raises(PortTakenError, match="Address already in use"):
+        await other.start()
+
+
+async def test_a_drain_finishes_the_calls_of_every_connection(launch):
+    """The system divides them between the servers on the port."""
+    async with launch() as gateway, contextlib.AsyncExitStack() as opened:
+        await until(gateway.ready)
+        gateway.worker.gate.clear()
+        options = [("grpc.use_local_subchannel_pool", 1)]  # a connection each
+        calls = []
+        for _ in range(24):
+            channel = grpc.aio.insecure_channel(gateway.server.grpc_address, options=options)
+            await opened.enter_async_context(channel)
+            ask = channel.unary_unary("/attendant.v1.AttendantService/Predict")
+            calls.append(asyncio.ensure_future(ask(PREDICT, timeout=10)))
+        await until(lambda: gateway.worker.active >= 24)
+        drain = asyncio.ensure_future(gateway.drain())
+        await asyncio.sleep(0.2)
+        gateway.worker.gate.set()
+        for answer in await asyncio.gather(*calls):
+            assert decode_predict_response(answer).prediction.label == "sarcastic"
+        await drain
 
 
 async def test_connections_are_exchanged_and_neither_calls_nor_streams_notice(launch):
