@@ -29,8 +29,8 @@ from services.health import Health
 log = structlog.get_logger()
 
 HARD_LIMIT = 4  # gRPC itself refuses messages this many times too large, without saying which field
-# gRPC servers on one port, between which the system divides connections. Each hands over one call at a time, by way of
-# a thread of gRPC's: the others' calls come in while that thread waits for a core.
+# gRPC servers on one port, between which the system divides connections. Each hands over one call at a time, all by way
+# of one thread of gRPC's: whenever it gets a core, it has a call of each to hand over.
 ACCEPTING = 4
 PAUSE_SECONDS = 0.05  # longer than a message needs from the network to Python, and to the client
 # What a stranger on the network may cost: bytes are per message or connection, times in ms.
