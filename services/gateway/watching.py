@@ -4,8 +4,9 @@ A request only leaves them here. Everything else is done in the background, many
 """
 
 import asyncio
+import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -55,10 +56,17 @@ class Watch:
     """
 
     def __init__(
-        self, sink: Sink, impacts: Impacts, histograms: AttentionHistograms, metrics: Metrics, rate: float
+        self,
+        sink: Sink,
+        impacts: Impacts,
+        histograms: AttentionHistograms,
+        metrics: Metrics,
+        rate: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sink = sink
         self._rate = rate
+        self._clock = clock
         self._thinned: dict[tuple[str, str], Thinning] = {}
         self._left_out = metrics.left_out
         self._impacts = impacts
@@ -81,7 +89,7 @@ class Watch:
         name = (question.model.name, question.version.version)
         thinned = self._thinned.get(name)
         if thinned is None:
-            thinned = self._thinned[name] = Thinning(self._rate)
+            thinned = self._thinned[name] = Thinning(self._rate, clock=self._clock)
         if thinned.choose():
             return True
         self._left_out.labels(*name).inc()

@@ -95,9 +95,9 @@ class Parts:
         self.heap = Heap()
         self.admission = Admission({Work.PREDICT: 1, Work.EXPLAIN: 1, Work.SLOW: 40})
         impacts = Impacts(share, self.worker, self.admission, self.metrics, lambda: 0.5, clock.__next__)
-        self.watch = Watch(
-            self.heap, impacts, AttentionHistograms(self.metrics.registry), self.metrics, rate=1000.0
-        )
+        histograms = AttentionHistograms(self.metrics.registry)
+        self.now = 0.0  # stands still: how fast this machine asks says nothing
+        self.watch = Watch(self.heap, impacts, histograms, self.metrics, 1000.0, lambda: self.now)
 
     async def end(self) -> None:
         if self.watch._rounds is None:
@@ -391,4 +391,6 @@ async def test_of_more_than_the_rate_a_share_is_asked_for_and_the_others_are_cou
     assert sum(wanted) == 2000  # of the first second twice the rate
     assert parts.count("attendant_attention_left_out_samples_total", model="sarcasm", version="1") == 1000
     assert parts.watch.wants(question(model="irony"))  # each version for itself
+    parts.now = 2.0  # 3000 came in two seconds, two thirds of the next are wanted
+    assert 580 < sum(parts.watch.wants(question()) for _ in range(1000)) < 750
     await parts.end()
