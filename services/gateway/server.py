@@ -34,8 +34,9 @@ HARD_LIMIT = 4  # gRPC itself refuses messages this many times too large, withou
 ACCEPTING = 4
 PAUSE_SECONDS = 0.05  # longer than a message needs from the network to Python, and to the client
 # What a stranger on the network may cost: bytes are per message or connection, times in ms.
-# Calls of one connection at a time. Those beyond wait in the client, and not in gRPC's queue before everybody else's.
-STREAMS = 128
+# Calls of one connection at a time; those beyond wait in the client. Not far fewer: gRPC counts a call until Python has
+# let go of it, and resets those that a client adds meanwhile (ADR 20).
+STREAMS = 1024
 LIMITS = (
     ("grpc.max_concurrent_streams", STREAMS),
     ("grpc.max_metadata_size", 16 * 1024),

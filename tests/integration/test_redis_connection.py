@@ -13,6 +13,7 @@ from valkey_server import Valkey, running_valkey
 
 from services.gateway.redis_reads import Reads
 from services.redis_connection import connect, disconnect
+from services.stack.trial import free_ports
 
 TLS = Path(__file__).parents[1] / "data" / "tls"
 
@@ -96,7 +97,8 @@ async def test_through_sentinel_and_after_its_failover(tmp_path):
 
 
 async def test_a_cluster(tmp_path):
-    with running_valkey(tmp_path, "--cluster-enabled", "yes") as server:
+    (bus,) = free_ports(1)  # by itself it takes one of those that outgoing connections have
+    with running_valkey(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(bus)) as server:
         async with opened(server.url) as node:
             await node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
             await until(lambda: _is_whole(node))

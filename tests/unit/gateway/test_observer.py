@@ -99,7 +99,9 @@ async def overloaded(gateway):
 async def late(gateway):
     """While the model works, and before it is asked; in the worker's words, and the client's being first to know."""
     gateway.worker.gate.clear()
-    await fails(gateway.call("Predict", PREDICT, timeout=0.1), grpc.StatusCode.DEADLINE_EXCEEDED)
+    call = asyncio.ensure_future(gateway.call("Predict", PREDICT, timeout=1.0))
+    await until(lambda: gateway.worker.active == 1)
+    await fails(call, grpc.StatusCode.DEADLINE_EXCEEDED)
     await until(lambda: not gateway.worker.active)
     gateway.worker.gate.set()
     data_plane = gateway.server._servicer._data_plane

@@ -94,7 +94,7 @@ async def test_a_connection_is_told_how_much_it_may_ask_for_at_once(gateway):
     head = await asyncio.wait_for(reader.readexactly(9), 5)
     rows = await reader.readexactly(int.from_bytes(head[:3], "big"))
     settings = dict(struct.iter_unpack(">HI", rows))
-    assert (head[3], settings[3], settings[6]) == (4, 128, 16 * 1024)
+    assert (head[3], settings[3], settings[6]) == (4, 1024, 16 * 1024)
     writer.close()
 
 
