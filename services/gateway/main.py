@@ -48,6 +48,7 @@ from services.gateway.relief import Busyness, Relief, Waits
 from services.gateway.server import Listeners, PortTakenError, Server
 from services.gateway.servicer import Servicer
 from services.gateway.sinks import SECONDS, LocalSink, RedisSink
+from services.gateway.statuses import Turn
 from services.gateway.tls import read_tls
 from services.gateway.validation import Validator
 from services.gateway.watching import Sink, Watch
@@ -67,8 +68,12 @@ def build_server(
     models: Mapping[str, ModelManifest],
     backend: Backend,
     busyness: Busyness | None = None,
+    turn: Turn | None = None,
 ) -> Server:
-    """A whole gateway; nothing of it is shared with another one. `busyness` is its event loop's, where it is known."""
+    """A whole gateway; nothing of it is shared with another one.
+
+    `busyness` and `turn` are its event loop's, where that is known.
+    """
     splits = read_splits(settings.version_weights, models)
     for split in splits.values():
         log.info("versions share the questions", model=split.model, shares=split.shares())
@@ -122,7 +127,7 @@ def build_server(
         operations=HttpServer(http.operations(), None, settings.drain_seconds, bad_head),
         # It is asked at every call: only where it has something to ask for.
         door=None if settings.tokens is None else GrpcDoor(access, refusals),
-        relief=None if busyness is None else Relief(busyness, admission, observer, closing),
+        relief=None if busyness is None else Relief(busyness, turn, admission, observer, closing),
         tls=tls,
         renewables=[access] if tls is None else [access, tls],
         health=health,
@@ -210,14 +215,16 @@ def _check_archives(archives: Mapping[str, Path], models: Mapping[str, ModelMani
             check_weights(archives[archive_name(model.archive, lane)], model)
 
 
-async def serve(settings: GatewaySettings, busyness: Busyness) -> None:
+async def serve(settings: GatewaySettings, waits: Waits) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     asyncio.get_running_loop().set_exception_handler(log_failure)
     models = read_store(settings.model_store)
-    server = build_server(settings, models, build_backend(settings, models), busyness)
+    server = build_server(
+        settings, models, build_backend(settings, models), Busyness(lambda: waits.seconds), waits.turn
+    )
     await server.start()
     _settle_memory()
     await stop.wait()
@@ -236,6 +243,6 @@ def main() -> None:
         configure_logs(settings.log_level, as_json=settings.log_format == "json")
         waits = Waits()
         with asyncio.Runner(loop_factory=partial(asyncio.SelectorEventLoop, waits)) as runner:
-            runner.run(serve(settings, Busyness(lambda: waits.seconds)))
+            runner.run(serve(settings, waits))
     except (ConfigError, ManifestError, PortTakenError) as error:
         sys.exit(f"attendant gateway: {error}")

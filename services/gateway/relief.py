@@ -2,10 +2,14 @@
 
 To take a call from gRPC, read it and find that its model has no slot costs half as much again as to take it alone. If
 more come than a process can refuse so, all of them wait in gRPC, before Python, and among them those that have a slot.
+To take one is the smaller part of a refusal: the rest waits until the loop has nothing else to do, so that those who
+have a slot are found among them, and answered, first.
 """
 
+import asyncio
 import selectors
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
@@ -17,25 +21,47 @@ from services.gateway.closing import Closing
 from services.gateway.lanes import Work
 from services.gateway.observer import Observer
 from services.gateway.servicer import SERVICE
-from services.gateway.statuses import refuser
+from services.gateway.statuses import Turn, refuser
 
 WINDOW = 0.05  # seconds, at least, over which a share is taken
 # Shares of a window in which the loop had something to do: busy beyond the first, until the second. Refusing unread
 # takes it below the first; the same requests, read again, would take it back.
 BUSY_SHARE, FREE_SHARE = 0.75, 0.5
+# Refusals that wait for a turn at a time, and for how long, in seconds; beyond it they are no longer put off.
+MOST_WAITING, LONGEST_WAIT = 1000, 0.5
 # Unread, an explanation counts as a quick one: of slow ones hardly as many come as keep a process busy.
 WORK: Mapping[str, Work] = {"Predict": Work.PREDICT, "Explain": Work.EXPLAIN}
 
 
 class Waits(selectors.DefaultSelector):
-    """An event loop's selector, which adds up how long the loop had nothing to do."""
+    """An event loop's selector: adds up how long the loop had nothing to do, and has it do then what was put off."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seconds = 0.0
+        self._put_off: deque[tuple[float, asyncio.Future[None]]] = deque()
+
+    async def turn(self) -> None:
+        """Comes back once the loop has nothing else to do, one at a time, in order.
+
+        After LONGEST_WAIT also beside something else; at once if MOST_WAITING wait already.
+        """
+        if len(self._put_off) < MOST_WAITING:
+            future = asyncio.get_running_loop().create_future()
+            self._put_off.append((time.perf_counter(), future))
+            await future
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is not None and timeout <= 0:
+        is_idle = timeout is None or timeout > 0
+        if self._put_off:
+            ready = super().select(0)
+            since, future = self._put_off[0]
+            if (is_idle and not ready) or time.perf_counter() - since > LONGEST_WAIT:
+                self._put_off.popleft()
+                if not future.done():  # or its caller has gone
+                    future.set_result(None)
+            return ready
+        if not is_idle:
             return super().select(timeout)
         started = time.perf_counter()
         try:
@@ -68,8 +94,14 @@ class Relief(grpc.GenericRpcHandler):
     """The handler of calls that are refused unread: stands before those that read them."""
 
     def __init__(
-        self, busyness: Busyness, admission: Admission, observer: Observer, closing: Closing
+        self,
+        busyness: Busyness,
+        turn: Turn | None,
+        admission: Admission,
+        observer: Observer,
+        closing: Closing,
     ) -> None:
+        self._turn = turn
         self._busyness = busyness
         self._admission = admission
         self._observer = observer
@@ -87,9 +119,11 @@ class Relief(grpc.GenericRpcHandler):
         if full is None:
             return None
         self._observer.note_unread(method)
-        return _refuse(work, *full)
+        return _refuse(work, *full, self._turn)
 
 
 @lru_cache(maxsize=64)
-def _refuse(work: Work, limit: int, retry_after: float) -> "grpc.RpcMethodHandler[bytes, bytes]":
-    return refuser(overloaded(f"the gateway is busy, and {work}", limit, retry_after))
+def _refuse(
+    work: Work, limit: int, retry_after: float, turn: Turn | None
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    return refuser(overloaded(f"the gateway is busy, and {work}", limit, retry_after), turn)

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import grpc
@@ -24,6 +24,8 @@ HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}  # 
 MESSAGE_BYTES = 500
 METADATA_BYTES = 128
 VIOLATIONS_BYTES = 2_500
+
+Turn = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,16 @@ async def abort(context: grpc.aio.ServicerContext[bytes, bytes], error: Attendan
         raise
 
 
-def refuser(error: AttendantError) -> "grpc.RpcMethodHandler[bytes, bytes]":
-    """Ends every call with the error's status, unread: on the wire all calls are streams, and this one reads none."""
+def refuser(error: AttendantError, turn: Turn | None = None) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    """Ends every call with the error's status, unread: on the wire all calls are streams, and this one reads none.
+
+    Each after its `turn`, at once where there is none.
+    """
     code, message, trailers = _ending(error)
 
     async def refuse(_requests: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        if turn is not None:
+            await turn()
         context.set_code(code)
         context.set_details(message)
         context.set_trailing_metadata(trailers)

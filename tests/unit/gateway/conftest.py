@@ -49,12 +49,12 @@ class Running:
 
 
 @asynccontextmanager
-async def running_gateway(models=None, busyness=None, **settings) -> AsyncIterator[Running]:
+async def running_gateway(models=None, busyness=None, turn=None, **settings) -> AsyncIterator[Running]:
     worker = await FakeWorker().start()
     backend = TorchServeBackend(worker.address, worker.address)
     values = {"grpc_port": 0, "http_port": 0, "poll_seconds": 0.02, "drain_seconds": 5.0, "watch": False}
     values |= settings
-    server = build_server(GatewaySettings(**values), models or MODELS, backend, busyness)
+    server = build_server(GatewaySettings(**values), models or MODELS, backend, busyness, turn)
     await server.start()
     async with (
         grpc.aio.insecure_channel(

@@ -17,6 +17,7 @@ from attendant.tokens import hash_token
 from attendant.types import Tweet
 from attendant.wire.requests import CacheMode, encode_explain_request, encode_predict_request
 from attendant.wire.statuses import Status
+from services.gateway import relief
 from services.gateway.lanes import Work
 from services.gateway.relief import WINDOW, Busyness, Waits
 
@@ -59,6 +60,84 @@ def test_a_loop_that_waits_and_one_that_does_not():
 
         seconds = runner.run(work())
     assert waits.seconds - idle < 0.1 * seconds
+
+
+class PutOff:
+    """Coroutines that wait for their turns on a loop of their own."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.done: list[int] = []
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def begin(self, waits: Waits) -> None:
+        async def one(number: int) -> None:
+            await waits.turn()
+            self.done.append(number)
+
+        self.tasks = [asyncio.create_task(one(number)) for number in range(self.count)]
+        await asyncio.sleep(0)  # until they wait
+
+
+async def keep_busy(rounds: int) -> None:
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+
+
+def on_a_loop(test):
+    """Run it on a loop with such a selector, which it gets."""
+    waits = Waits()
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(waits)) as runner:
+        return runner.run(test(waits))
+
+
+def test_what_is_put_off_has_its_turns_in_order_when_there_is_nothing_else_to_do():
+    async def test(waits: Waits) -> None:
+        off = PutOff(5)
+        await off.begin(waits)
+        await keep_busy(100)
+        assert off.done == []
+        await asyncio.gather(*off.tasks)  # now there is nothing else
+        assert off.done == [0, 1, 2, 3, 4]
+
+    on_a_loop(test)
+
+
+def test_who_has_gone_is_passed_over():
+    async def test(waits: Waits) -> None:
+        off = PutOff(4)
+        await off.begin(waits)
+        for number in (0, 2):
+            off.tasks[number].cancel()
+        await asyncio.gather(*off.tasks, return_exceptions=True)
+        assert off.done == [1, 3]
+
+    on_a_loop(test)
+
+
+def test_nothing_is_put_off_for_ever(monkeypatch):
+    monkeypatch.setattr(relief, "LONGEST_WAIT", 0.0)
+
+    async def test(waits: Waits) -> None:
+        off = PutOff(3)
+        await off.begin(waits)
+        await keep_busy(10)  # one in each round
+        assert off.done == [0, 1, 2]
+
+    on_a_loop(test)
+
+
+def test_not_more_than_so_many_are_put_off(monkeypatch):
+    monkeypatch.setattr(relief, "MOST_WAITING", 2)
+
+    async def test(waits: Waits) -> None:
+        off = PutOff(4)
+        await off.begin(waits)
+        assert off.done == [2, 3]
+        await asyncio.gather(*off.tasks)
+        assert off.done == [2, 3, 0, 1]
+
+    on_a_loop(test)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +213,24 @@ async def test_what_was_refused_unread_is_counted_as_nobodys(busy):
     assert await busy.metric(f"attendant_requests_total{{{labels}}}") == 3
     assert await busy.metric('attendant_requests_started_total{method="Predict"}') == 4
     assert await busy.metric('attendant_request_seconds_count{method="Predict",model="unknown"}') == 3
+
+
+async def test_who_has_a_slot_is_answered_before_anybody_is_refused(launch):
+    turns, waiting = asyncio.Event(), []
+
+    async def turn() -> None:
+        waiting.append(True)
+        await turns.wait()
+
+    async with launch(busyness=Busyness(lambda: 0.0), turn=turn, max_in_flight=1) as gateway:
+        await asyncio.sleep(WINDOW)
+        async with without_a_slot(gateway, "Predict"):
+            refused = [asyncio.create_task(end(gateway, "Predict")) for _ in range(3)]
+            await until(lambda: len(waiting) == 3)
+        await gateway.call("Predict", REQUESTS["Predict"])
+        assert not any(task.done() for task in refused)
+        turns.set()
+        assert {error.code() for error in await asyncio.gather(*refused)} == {UNREAD}
 
 
 async def test_a_token_is_asked_for_first(launch, tmp_path):
