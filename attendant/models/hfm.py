@@ -5,6 +5,7 @@ H = hidden_width, of one LSTM direction; F = fusion_width.
 The three modalities, as targets and as sources, are always in the order text, image, attribute.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -155,6 +156,15 @@ class AttributeGuidance(nn.Module):
         return weighted_sum(weights, words), weights
 
 
+State = tuple[Tensor, Tensor]  # of an LSTM: h and c, each 1 x B x H
+
+
+def _read_at_once(lstm: nn.LSTM, words: Tensor, state: State) -> Tensor:
+    """Words B x T x d, from `state` on: states B x T x H."""
+    states: Tensor = lstm(words, state)[0]
+    return states
+
+
 class GuidedBiLstm(nn.Module):
     """A bidirectional LSTM that starts from the attributes' guidance, and from zeros without attributes.
 
@@ -174,14 +184,19 @@ class GuidedBiLstm(nn.Module):
         return torch.cat(self.directions(words, counts, guidance, guided), dim=-1)
 
     def directions(
-        self, words: Tensor, counts: Tensor, guidance: Tensor, guided: Tensor
+        self,
+        words: Tensor,
+        counts: Tensor,
+        guidance: Tensor,
+        guided: Tensor,
+        read: Callable[[nn.LSTM, Tensor, State], Tensor] = _read_at_once,
     ) -> tuple[Tensor, Tensor]:
-        """The states ahead and back, each B x T x H."""
+        """The states ahead and back, each B x T x H, as `read` finds them."""
         start = self.start(guidance).relu() * guided.unsqueeze(-1)
         h_ahead, h_back, c_ahead, c_back = start.unsqueeze(0).chunk(4, dim=-1)  # 1 x B x H
-        ahead, _ = self.ahead(words, (h_ahead.contiguous(), c_ahead.contiguous()))
+        ahead = read(self.ahead, words, (h_ahead.contiguous(), c_ahead.contiguous()))
         order = reversal(counts, words)
-        back, _ = self.back(take(words, order), (h_back.contiguous(), c_back.contiguous()))
+        back = read(self.back, take(words, order), (h_back.contiguous(), c_back.contiguous()))
         return ahead, take(back, order)
 
 

@@ -7,6 +7,7 @@ of its table. Everything is on the CPU, where an LSTM can be differentiated in e
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from attendant.models.hfm import (
     HierarchicalFusion,
     PerModality,
     RepresentationAttention,
+    State,
     Variant,
     masked_mean,
     masked_softmax,
@@ -33,7 +35,8 @@ Elements = Mapping[Modality, Indices]  # rows of the tables; what is missing or 
 
 _ANSWERED = 64  # variants at a time
 _DIFFERENTIATED = 12  # each holds some 10 MB
-_READ = 1200  # tokens of all variants that the LSTM reads at a time: some 30 ms
+_READ = 1200  # tokens of all variants that are read at a time; a quarter of them goes through the attention's layer
+_STEPS = 38  # tokens of each that one direction reads between two looks, half of the longest text: some 10 ms
 _UNITS = 1 << 19  # hidden units of scores at a time: 2 MB stay in the cache
 _ABSENT = np.zeros(0, np.int64)
 
@@ -293,31 +296,40 @@ class Replay:
         """
         layers, lstm = self._attention(Modality.TEXT), self._model.lstm
         mask, guided = batch.masks.text, batch.masks.attribute.any(dim=1)
+        read = partial(_read, check=check)
         if torch.is_grad_enabled():
-            check()
-            directions = lstm.directions(words, mask.sum(dim=1), guidance, guided)
-            for states in directions:
-                if states.requires_grad:  # looks on the way back, before each direction's LSTM
-                    states.register_hook(lambda _: check())  # type: ignore[no-untyped-call]
-            states = torch.cat(directions, dim=-1) * mask.unsqueeze(-1)
+            states = torch.cat(lstm.directions(words, mask.sum(dim=1), guidance, guided, read), dim=-1)
+            states = states * mask.unsqueeze(-1)
             check()
             return _Own(layers, states, layers.element(states), mask)
-        read = torch.cat((batch.rows.text, mask, batch.rows.attribute, batch.masks.attribute), dim=1)
-        different, group = torch.unique(read, dim=0, return_inverse=True)
-        first = torch.empty(len(different), dtype=torch.int64).scatter_(0, group, torch.arange(len(read)))
+        seen = torch.cat((batch.rows.text, mask, batch.rows.attribute, batch.masks.attribute), dim=1)
+        different, group = torch.unique(seen, dim=0, return_inverse=True)
+        first = torch.empty(len(different), dtype=torch.int64).scatter_(0, group, torch.arange(len(seen)))
         length = mask.shape[1]
         states = torch.empty(len(first), length, layers.element.in_features)
         elements = torch.empty(len(first), length, layers.element.out_features)
         for some in torch.split(torch.arange(len(first)), max(1, _READ // length)):
-            check()
             own = first[some]
-            found = lstm(words[own], mask[own].sum(dim=1), guidance[own], guided[own])
-            states[some] = found * mask[own].unsqueeze(-1)
-            check()
-            elements[some] = layers.element(states[some])
+            found = lstm.directions(words[own], mask[own].sum(dim=1), guidance[own], guided[own], read)
+            states[some] = torch.cat(found, dim=-1) * mask[own].unsqueeze(-1)
+            for few in torch.split(some, max(1, _READ // 4 // length)):
+                check()
+                elements[few] = layers.element(states[few])
         check()
         rows = torch.arange(length).expand(mask.shape)
         return _Shared(_Read(layers, states, elements), group, rows, mask, check)
+
+
+def _read(lstm: nn.LSTM, words: Tensor, state: State, check: Check) -> Tensor:
+    """Words B x T x d: states B x T x H, piece by piece, with a look before each, and before each on the way back."""
+    pieces = []
+    for piece in torch.split(words, _STEPS, dim=1):
+        check()
+        states, state = lstm(piece, state)
+        if states.requires_grad:
+            states.register_hook(lambda _: check())
+        pieces.append(states)
+    return torch.cat(pieces, dim=1)
 
 
 def _image(regions: _Read, batch: _Batch, check: Check) -> _Shared:

@@ -121,7 +121,9 @@ def ending(at):
 
 
 @pytest.mark.parametrize("count", [1, 15])  # 15 are more than are differentiated at a time
-def test_gradients_end_between_their_steps(count):
+@pytest.mark.parametrize("tokens", [1, 2, 100])
+def test_gradients_end_between_their_steps(monkeypatch, count, tokens):
+    monkeypatch.setattr("attendant.models.replay._STEPS", tokens)
     tweet = tweet_of(MODALITIES)
     for at in itertools.count(1):
         check, looks = ending(at)
@@ -133,19 +135,31 @@ def test_gradients_end_between_their_steps(count):
             assert len(looks) == at
         else:
             break
-    steps = (
-        7  # four on the way there; on the way back one before each direction of the LSTM, and one after all
-    )
+    pieces = math.ceil(LENGTHS[TEXT] / tokens)
+    # before each piece of each direction of the LSTM, there and back; after the LSTM, before and after all the way back
+    steps = 2 * 2 * pieces + 4
     assert len(looks) == steps * math.ceil(count / 12)
 
 
+def test_gradients_are_the_same_however_many_tokens_are_read_at_a_time(monkeypatch):
+    tweet = tweet_of(MODALITIES)
+    answer, whole = REPLAY.gradients(tweet.tables, [tweet.whole], MODALITIES, through_attention=True)
+    for tokens in range(1, LENGTHS[TEXT]):
+        monkeypatch.setattr("attendant.models.replay._STEPS", tokens)
+        logits, found = REPLAY.gradients(tweet.tables, [tweet.whole], MODALITIES, through_attention=True)
+        np.testing.assert_allclose(logits, answer, rtol=1e-6)
+        for modality in MODALITIES:
+            np.testing.assert_allclose(found[modality], whole[modality], rtol=1e-4, atol=1e-7)
+
+
 def test_answers_end_between_their_steps(monkeypatch):
-    """Looks before and after a piece of the text is read, and before each piece of a modality's scores."""
+    """Looks before each piece of the text is read and goes through its layer, and of a modality's scores."""
     tweet = tweet_of(MODALITIES)
     variants = without_one(tweet)
     check, once = ending(None)
     expected = REPLAY.logits(tweet.tables, variants, check)
     monkeypatch.setattr("attendant.models.replay._READ", 1)  # a tweet's tokens at a time
+    monkeypatch.setattr("attendant.models.replay._STEPS", 1)
     monkeypatch.setattr("attendant.models.replay._UNITS", 1)
     check, piecewise = ending(None)
     np.testing.assert_allclose(REPLAY.logits(tweet.tables, variants, check), expected, rtol=1e-4, atol=1e-6)
