@@ -296,7 +296,7 @@ class Replay:
         """
         layers, lstm = self._attention(Modality.TEXT), self._model.lstm
         mask, guided = batch.masks.text, batch.masks.attribute.any(dim=1)
-        read = partial(_read, check=check)
+        read = partial(_read_in_pieces, check=check)
         if torch.is_grad_enabled():
             states = torch.cat(lstm.directions(words, mask.sum(dim=1), guidance, guided, read), dim=-1)
             states = states * mask.unsqueeze(-1)
@@ -320,7 +320,7 @@ class Replay:
         return _Shared(_Read(layers, states, elements), group, rows, mask, check)
 
 
-def _read(lstm: nn.LSTM, words: Tensor, state: State, check: Check) -> Tensor:
+def _read_in_pieces(lstm: nn.LSTM, words: Tensor, state: State, check: Check) -> Tensor:
     """Words B x T x d: states B x T x H, piece by piece, with a look before each, and before each on the way back."""
     pieces = []
     for piece in torch.split(words, _STEPS, dim=1):
