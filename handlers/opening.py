@@ -8,9 +8,7 @@ from attendant.lanes import Lane
 from attendant.manifest import ModelManifest, read_store
 from attendant.types import Instance
 from handlers.batch import Models, ServedModel, warm_up
-from handlers.priority import lower_priority
-
-SLOW_NICENESS = 10  # the slow lane has the cores while no prediction wants them
+from handlers.priority import step_back
 
 
 def open_models(
@@ -35,5 +33,5 @@ def open_models(
         warm_up(model, example(manifests[name]), lane, manifests[name].methods)
     if lane is Lane.SLOW:
         # Only now: one that comes back under load would else take a minute to open its models.
-        lower_priority(SLOW_NICENESS)
+        step_back()
     return models, float(config["responseTimeout"])
