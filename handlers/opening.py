@@ -8,7 +8,9 @@ from attendant.lanes import Lane
 from attendant.manifest import ModelManifest, read_store
 from attendant.types import Instance
 from handlers.batch import Models, ServedModel, warm_up
-from handlers.priority import step_back
+from handlers.priority import lower_priority
+
+SLOW_NICENESS = 10  # the slow lane has the cores while no prediction wants them
 
 
 def open_models(
@@ -33,5 +35,5 @@ def open_models(
         warm_up(model, example(manifests[name]), lane, manifests[name].methods)
     if lane is Lane.SLOW:
         # Only now: one that comes back under load would else take a minute to open its models.
-        step_back()
+        lower_priority(SLOW_NICENESS)
     return models, float(config["responseTimeout"])

@@ -1,7 +1,6 @@
 """The embedded worker over a real socket: it serves what TorchServe serves, batches, and drains."""
 
 import asyncio
-import errno
 import json
 import os
 import shutil
@@ -28,7 +27,7 @@ from attendant.types import Tweet
 from attendant.wire.envelope import Operation, Reply, Row
 from attendant.wire.requests import encode_explain_request, encode_predict_request
 from attendant.wire.responses import decode_explain_response
-from handlers.priority import step_back
+from handlers.priority import lower_priority
 from handlers.worker import Batcher, Context, open_archive
 
 GRADIENT = ExplainOptions(gradient=GradientOptions())
@@ -67,10 +66,10 @@ def slow_worker(archive):
         yield running
 
 
-def priorities(process) -> set[tuple[int, int]]:
-    """Scheduling policy and niceness of each of its threads."""
-    threads = [int(path.name) for path in Path(f"/proc/{process.pid}/task").iterdir()]
-    return {(os.sched_getscheduler(thread), os.getpriority(os.PRIO_PROCESS, thread)) for thread in threads}
+def niceness(process) -> set[int]:
+    """Of each of its threads."""
+    threads = Path(f"/proc/{process.pid}/task").iterdir()
+    return {os.getpriority(os.PRIO_PROCESS, int(thread.name)) for thread in threads}
 
 
 def call(channel, row, timeout=30):
@@ -105,57 +104,34 @@ def test_every_thread_of_the_slow_lanes_worker_steps_back(worker, slow_worker):
     reply = call(channel, Row(Operation.EXPLAIN, request, "sarcasm", "1"))
     assert decode_explain_response(reply.response).explanations.gradient
     assert reply.explanation_seconds > 0
-    assert priorities(process) == {(os.SCHED_IDLE, own + 10)}
-    assert priorities(worker[0]) == {(os.SCHED_OTHER, own)}
+    assert niceness(process) == {own + 10}
+    assert niceness(worker[0]) == {own}
 
 
-@pytest.fixture
-def system(monkeypatch):
-    """What `step_back` asks of the system is written down; a call may be given an error, for one thread or all."""
-    asked, errors = [], {}
+@pytest.mark.parametrize("call", ["getpriority", "setpriority"])
+def test_a_thread_that_ends_meanwhile_is_passed_over(monkeypatch, call):
+    ended, told = os.getpid(), set()
 
-    def answer(name, thread):
-        error = errors.get((name, thread), errors.get(name))
-        if error is not None:
-            raise error
-        asked.append((name, thread))
-        return 0
+    def answer(name):
+        def answered(_which, thread, *_niceness):
+            if (name, thread) == (call, ended):
+                raise ProcessLookupError
+            if name == "setpriority":
+                told.add(thread)
+            return 0
 
-    monkeypatch.setattr(os, "getpriority", lambda _, thread: answer("getpriority", thread))
-    monkeypatch.setattr(
-        os, "setpriority", lambda _, thread, niceness: answer(f"setpriority {niceness}", thread)
-    )
-    monkeypatch.setattr(
-        os, "sched_setscheduler", lambda thread, policy, _: answer(f"policy {policy}", thread)
-    )
-    return asked, errors
+        return answered
 
-
-@pytest.fixture
-def other_thread():
+    for name in ("getpriority", "setpriority"):
+        monkeypatch.setattr(os, name, answer(name))
     done = threading.Event()
     other = threading.Thread(target=done.wait, daemon=True)
     other.start()
-    yield other.native_id
+    lower_priority(10)
     done.set()
     other.join()
-
-
-@pytest.mark.parametrize("call", ["getpriority", "setpriority 10", f"policy {os.SCHED_IDLE}"])
-def test_a_thread_that_ends_meanwhile_is_passed_over(system, other_thread, call):
-    asked, errors = system
-    errors[call, os.getpid()] = ProcessLookupError()
-    step_back()
-    assert (call, other_thread) in asked
-    assert (call, os.getpid()) not in asked
-
-
-@pytest.mark.parametrize("error", [PermissionError(), OSError(errno.EINVAL, "not here")])
-def test_where_the_policy_is_refused_the_niceness_counts(system, other_thread, error):
-    asked, errors = system
-    errors[f"policy {os.SCHED_IDLE}"] = error
-    step_back()
-    assert {("setpriority 10", os.getpid()), ("setpriority 10", other_thread)} <= set(asked)
+    assert other.native_id in told
+    assert ended not in told
 
 
 @pytest.mark.parametrize("methods", [(), tuple(Method)], ids=["none", "all"])
