@@ -4,13 +4,14 @@
 
 Predictions arrive (Poisson) at a steady rate before a whole stack; in every other block the slow lane is as full as it
 can be. Blocks of both kinds take turns, their order shuffled anew each round; all latencies of a kind are put together.
+The slow lane's priority is that of k8s/base/torchserve unless it is told.
 """
 
 import asyncio
 import random
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import grpc
 import typer
@@ -60,8 +61,10 @@ def main(
     rounds: Annotated[int, typer.Option(min=1)] = 6,  # 1,200 calls: fewer have no steady p99
     seconds: Annotated[float, typer.Option(min=1, help="Of a block.")] = 10,
     rate: Annotated[float, typer.Option(min=1, help="Predictions a second.")] = 20,
+    priority: Annotated[Literal["low", "idle"], typer.Option(help="ATTENDANT_SLOW_PRIORITY.")] = "idle",
 ) -> None:
     """Fill the slow lane of both backends."""
+    archives = ARCHIVE.parent.resolve()
     photograph = Path(get_sample_data("grace_hopper.jpg", asfileobj=False)).read_bytes()
     explain = encode_explain_request(
         "sarcasm",
@@ -69,13 +72,16 @@ def main(
         options=ExplainOptions(cross_modal=CrossModalOptions()),
         cache_mode=CacheMode.BYPASS,
     )
-    table = Table(title=f"Predict, {rate:g} a second", title_justify="left")
+    title = f"Predict, {rate:g} a second; slow explanations at priority {priority}"
+    table = Table(title=title, title_justify="left")
     for column in ("", "", "answered", "p50 ms", "p99 ms", "p99 / alone"):
         table.add_column(column, justify="right" if column else "left")
     for backend in ("embedded", "torchserve"):
         with (
             tempfile.TemporaryDirectory() as folder,
-            running_stack(backend, ARCHIVE.parent.resolve(), Path(folder) / "stack") as stack,
+            running_stack(
+                backend, archives, Path(folder) / "stack", ATTENDANT_SLOW_PRIORITY=priority
+            ) as stack,
         ):
             for what, tweet in {"text alone": Tweet(TEXT), "with an image": Tweet(TEXT, photograph)}.items():
                 predict = encode_predict_request("sarcasm", tweet)

@@ -8,9 +8,7 @@ from attendant.lanes import Lane
 from attendant.manifest import ModelManifest, read_store
 from attendant.types import Instance
 from handlers.batch import Models, ServedModel, warm_up
-from handlers.priority import lower_priority
-
-SLOW_NICENESS = 10  # the slow lane has the cores while no prediction wants them
+from handlers.priority import choose_priority, step_back
 
 
 def open_models(
@@ -20,10 +18,12 @@ def open_models(
 ) -> tuple[Models, float]:
     """Every version in the archive, and the seconds that a batch may take, from TorchServe's context.
 
-    `example` makes an instance for a model, which it is warmed up with. A changed or missing file is a ManifestError.
+    `example` makes an instance for a model, which it is warmed up with. A changed or missing file is a ManifestError,
+    a wrong ATTENDANT_SLOW_PRIORITY a ValueError.
     """
     config = context.model_yaml_config
     lane = Lane(config["lane"])
+    priority = choose_priority()  # of no use to the fast lane; wrong, it stops both
     root = Path(context.system_properties["model_dir"])
     manifests = read_store(root)
     models = {
@@ -35,5 +35,5 @@ def open_models(
         warm_up(model, example(manifests[name]), lane, manifests[name].methods)
     if lane is Lane.SLOW:
         # Only now: one that comes back under load would else take a minute to open its models.
-        lower_priority(SLOW_NICENESS)
+        step_back(priority)
     return models, float(config["responseTimeout"])

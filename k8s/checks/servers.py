@@ -25,6 +25,8 @@ from starlette.routing import Route
 
 from attendant.manifest import read_store
 from attendant.models.runtime import DEVICE_VARIABLE, THREADS_VARIABLE, available_threads, choose_device
+from handlers.priority import VARIABLE as PRIORITY_VARIABLE
+from handlers.priority import choose_priority
 from k8s.checks.kubectl import ROOT
 from services.gateway.access import read_access
 from services.gateway.closing import Closing
@@ -48,8 +50,8 @@ from services.torchserve.pod import END_SECONDS
 
 PREFIX = "ATTENDANT_"
 CLOSING_SECONDS = 5.0  # what a gateway needs after its drain, as the stack gives it
-# Read by the models, in whichever process they run.
-WORKER_VARIABLES = frozenset({DEVICE_VARIABLE, THREADS_VARIABLE})
+# Read by the models and their handlers, in whichever process they run.
+WORKER_VARIABLES = frozenset({DEVICE_VARIABLE, PRIORITY_VARIABLE, THREADS_VARIABLE})
 # Of other programs: Python, Java, OpenMP, CUDA, ONNX Runtime.
 OTHER_VARIABLES = frozenset(
     {"HOME", "TMPDIR", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "MALLOC_ARENA_MAX", "ORT_DISABLE_TELEMETRY"}
@@ -243,6 +245,7 @@ def _torchserve(names: frozenset[str]) -> Server:
     settings = read_torchserve_settings()
     choose_device()
     available_threads()
+    choose_priority()
     host = settings.host
     listeners = (
         Listener("inference", host, settings.inference_port),

@@ -28,6 +28,7 @@ OTHERS = frozenset(
         "ATTENDANT_DEBUG",
         "ATTENDANT_DEVICE",
         "ATTENDANT_MONITOR_ADDRESS",
+        "ATTENDANT_SLOW_PRIORITY",
         "ATTENDANT_THREADS",
     }
 )

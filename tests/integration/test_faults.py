@@ -57,11 +57,13 @@ class Load:
         return any(code is None and asked > moment for asked, code, _ in list(self.asked))
 
 
-def by_lane(stack):
+def by_lane(stack, policy=os.SCHED_OTHER):
     """The workers' process ids, the fast one's first: the slow one has stepped back from the cores."""
     workers = stack.workers()
     fast, slow = workers["sarcasm"], workers["sarcasm_slow"]
     assert os.getpriority(os.PRIO_PROCESS, slow) == os.getpriority(os.PRIO_PROCESS, fast) + 10
+    assert os.sched_getscheduler(slow) == policy
+    assert os.sched_getscheduler(fast) == os.SCHED_OTHER
     return fast, slow
 
 
@@ -74,9 +76,9 @@ def wait_until(condition, seconds, what):
 
 @pytest.mark.parametrize("backend", ["torchserve", "embedded"])
 def test_a_worker_killed_under_load_comes_back(start_stack, backend):
-    with start_stack(backend) as stack, Load(stack.address) as load:
+    with start_stack(backend, ATTENDANT_SLOW_PRIORITY="idle") as stack, Load(stack.address) as load:
         wait_until(lambda: len(load.asked) > 50, 20, "load")
-        fast, slow = by_lane(stack)
+        fast, slow = by_lane(stack, os.SCHED_IDLE)
         os.kill(fast, signal.SIGKILL)
         killed = time.monotonic()
         wait_until(lambda: load.answered_after(killed), RECOVERY, "answer after the worker died")

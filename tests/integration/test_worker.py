@@ -27,7 +27,6 @@ from attendant.types import Tweet
 from attendant.wire.envelope import Operation, Reply, Row
 from attendant.wire.requests import encode_explain_request, encode_predict_request
 from attendant.wire.responses import decode_explain_response
-from handlers.priority import lower_priority
 from handlers.worker import Batcher, Context, open_archive
 
 GRADIENT = ExplainOptions(gradient=GradientOptions())
@@ -35,10 +34,11 @@ METHOD = "/org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions"
 
 
 @contextmanager
-def running_worker(archive, socket):
+def running_worker(archive, socket, **variables):
     """A worker process and a channel to it; in the end it is told to go."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "handlers.worker", "--archive", str(archive), "--socket", socket]
+        [sys.executable, "-m", "handlers.worker", "--archive", str(archive), "--socket", socket],
+        env=os.environ | variables,
     )
     with grpc.insecure_channel(socket) as channel:
         grpc.channel_ready_future(channel).result(timeout=60)
@@ -66,10 +66,10 @@ def slow_worker(archive):
         yield running
 
 
-def niceness(process) -> set[int]:
-    """Of each of its threads."""
-    threads = Path(f"/proc/{process.pid}/task").iterdir()
-    return {os.getpriority(os.PRIO_PROCESS, int(thread.name)) for thread in threads}
+def priorities(process) -> set[tuple[int, int]]:
+    """Scheduling policy and niceness of each of its threads."""
+    threads = [int(path.name) for path in Path(f"/proc/{process.pid}/task").iterdir()]
+    return {(os.sched_getscheduler(thread), os.getpriority(os.PRIO_PROCESS, thread)) for thread in threads}
 
 
 def call(channel, row, timeout=30):
@@ -97,41 +97,21 @@ def test_it_is_healthy_once_it_serves(worker):
     assert check.status == health_pb2.HealthCheckResponse.SERVING
 
 
-def test_every_thread_of_the_slow_lanes_worker_steps_back(worker, slow_worker):
+@pytest.mark.parametrize(
+    ("variables", "policy"),
+    [({}, os.SCHED_OTHER), ({"ATTENDANT_SLOW_PRIORITY": "idle"}, os.SCHED_IDLE)],
+    ids=["low", "idle"],
+)
+def test_every_thread_of_the_slow_lanes_worker_steps_back(archive, worker, variables, policy):
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    process, channel = slow_worker
-    request = encode_explain_request("sarcasm", Tweet("so much fun"), options=GRADIENT)
-    reply = call(channel, Row(Operation.EXPLAIN, request, "sarcasm", "1"))
-    assert decode_explain_response(reply.response).explanations.gradient
-    assert reply.explanation_seconds > 0
-    assert niceness(process) == {own + 10}
-    assert niceness(worker[0]) == {own}
-
-
-@pytest.mark.parametrize("call", ["getpriority", "setpriority"])
-def test_a_thread_that_ends_meanwhile_is_passed_over(monkeypatch, call):
-    ended, told = os.getpid(), set()
-
-    def answer(name):
-        def answered(_which, thread, *_niceness):
-            if (name, thread) == (call, ended):
-                raise ProcessLookupError
-            if name == "setpriority":
-                told.add(thread)
-            return 0
-
-        return answered
-
-    for name in ("getpriority", "setpriority"):
-        monkeypatch.setattr(os, name, answer(name))
-    done = threading.Event()
-    other = threading.Thread(target=done.wait, daemon=True)
-    other.start()
-    lower_priority(10)
-    done.set()
-    other.join()
-    assert other.native_id in told
-    assert ended not in told
+    slow, socket = archive.with_name("sarcasm_slow"), f"unix:{archive.parent}/stepped"
+    with running_worker(slow, socket, **variables) as (process, channel):
+        request = encode_explain_request("sarcasm", Tweet("so much fun"), options=GRADIENT)
+        reply = call(channel, Row(Operation.EXPLAIN, request, "sarcasm", "1"))
+        assert decode_explain_response(reply.response).explanations.gradient
+        assert reply.explanation_seconds > 0
+        assert priorities(process) == {(policy, own + 10)}
+    assert priorities(worker[0]) == {(os.SCHED_OTHER, own)}
 
 
 @pytest.mark.parametrize("methods", [(), tuple(Method)], ids=["none", "all"])

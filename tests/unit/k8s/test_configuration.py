@@ -43,6 +43,7 @@ def test_nothing_is_wrong_with_the_real_ones(request, overlay, check):
         ("torchserve", "ATTENDANT_TORCHSERVE_ADDRESS", "x:1", "is no setting of TorchServeSettings"),
         ("torchserve", "ATTENDANT_THREADS", "0", "ATTENDANT_THREADS is '0'"),
         ("torchserve", "ATTENDANT_DEVICE", "gpu", "ATTENDANT_DEVICE is 'gpu'"),
+        ("torchserve", "ATTENDANT_SLOW_PRIORITY", "10", "ATTENDANT_SLOW_PRIORITY is '10'"),
     ],
 )
 def test_what_the_program_would_not_take(dev, component, variable, value, expected):

@@ -15,7 +15,8 @@ from monitor_process import monitor_process
 from valkey_server import running_valkey
 from watched_store import write_watched_store
 
-import attendant
+from attendant.models import runtime
+from handlers import priority
 from k8s.checks.documents import Container, Workload
 from k8s.checks.programs import find_server, name_program
 from k8s.checks.servers import (
@@ -125,8 +126,9 @@ def test_aliases_are_variables():
     assert "ATTENDANT_PORT" not in variables(MonitorSettings)
 
 
-def test_the_models_read_their_variables():
-    text = (Path(attendant.__file__).parent / "models" / "runtime.py").read_text()
+def test_the_workers_read_their_variables():
+    files = (Path(runtime.__file__), Path(priority.__file__))
+    text = "".join(file.read_text() for file in files)
     assert all(f'"{name}"' in text for name in WORKER_VARIABLES)
 
 
