@@ -74,15 +74,19 @@ class Client:
         else:
             running = self._channel.unary_unary(call.path)(call.requests[0], timeout=call.deadline)
             answering = asyncio.create_task(_take(running))
+        cancelled = False
         if call.vanishes is not None:
             await asyncio.wait({answering}, timeout=call.vanishes)
-            if not answering.done():
-                running.cancel()
+            cancelled = not answering.done() and running.cancel()
         try:
             responses = await answering
         except grpc.aio.AioRpcError as error:
+            # So gRPC tells of its own cancellation a reader who is waiting for the status only
+            vanished = cancelled and error.code() is grpc.StatusCode.CANCELLED
             details = dict(error.trailing_metadata() or ()).get(DETAILS_KEY)
-            return CallOutcome(error.code(), details=details, message=error.details() or "")
+            return CallOutcome(
+                error.code(), details=details, message=error.details() or "", vanished=vanished
+            )
         except asyncio.CancelledError:
             return CallOutcome(grpc.StatusCode.CANCELLED, vanished=True)
         return CallOutcome(grpc.StatusCode.OK, responses)
